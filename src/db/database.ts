@@ -1,0 +1,40 @@
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type * as schema from './schema/index.ts'
+
+/** PostgreSQL or PGlite, or a transaction on either: the type is the port. */
+export type Database = PgDatabase<PgQueryResultHKT, typeof schema>
+
+/** An open database and what belongs to the process that opened it. */
+export interface DatabaseConnection {
+  readonly kind: 'postgres' | 'pglite'
+  readonly db: Database
+  /** Server version, for people. */
+  readonly version: string
+  /** Rejects if the database cannot answer now. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Runs `work` in one transaction. Inside it only `tx` may be used: on PGlite, which has one connection, the outer
+ * handle waits for the transaction to end, for ever. No network call inside.
+ */
+export function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
+  return db.transaction(work)
+}
+
+const prepared = new WeakMap<Database, Map<object, unknown>>()
+
+/**
+ * Declares a statement that is built and prepared once per database handle: building a query costs several times
+ * what running it does. `build` must end in `.prepare(name)`.
+ */
+export function preparedOn<T>(build: (db: Database) => T): (db: Database) => T {
+  return (db) => {
+    let statements = prepared.get(db)
+    if (!statements) prepared.set(db, (statements = new Map()))
+    let statement = statements.get(build) as T | undefined
+    if (statement === undefined) statements.set(build, (statement = build(db)))
+    return statement
+  }
+}

@@ -1,0 +1,48 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { drizzle } from 'drizzle-orm/pglite'
+import type { DatabaseConnection } from './database.ts'
+import { lockDirectory } from './directory-lock.ts'
+import * as schema from './schema/index.ts'
+
+export interface PgliteConnection extends DatabaseConnection {
+  readonly kind: 'pglite'
+  readonly client: PGlite
+}
+
+/**
+ * PostgreSQL inside this process, on a directory that it locks first. It survives the death of the process, but does not
+ * fsync: not the loss of power. `dataDir` undefined keeps everything in memory; `loadDataDir` starts from a dump.
+ */
+export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob }): Promise<PgliteConnection> {
+  let release = () => {}
+  if (options.dataDir) {
+    mkdirSync(options.dataDir, { recursive: true })
+    release = lockDirectory(join(options.dataDir, 'gateway.lock'))
+  }
+  try {
+    const client = await PGlite.create({
+      ...(options.dataDir && { dataDir: join(options.dataDir, 'pgdata') }),
+      ...(options.loadDataDir && { loadDataDir: options.loadDataDir }),
+      postgresqlconf: ['shared_buffers=16MB'],
+    })
+    const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
+    return {
+      kind: 'pglite',
+      client,
+      db: drizzle(client, { schema }),
+      version: rows[0]?.version ?? '?',
+      ping: async () => {
+        await client.query('select 1')
+      },
+      close: async () => {
+        if (!client.closed) await client.close()
+        release()
+      },
+    }
+  } catch (error) {
+    release()
+    throw error
+  }
+}

@@ -1,0 +1,39 @@
+import { bigint, foreignKey, index, integer, pgTable, text, unique } from 'drizzle-orm/pg-core'
+import { instant } from './columns.ts'
+import { sessions } from './sessions.ts'
+
+export const batchStates = ['receiving', 'stored', 'relaying', 'relayed', 'rejected', 'failed', 'unknown'] as const
+export type BatchState = (typeof batchStates)[number]
+
+/**
+ * What is to be done in the backend, in the order of `position` within a session: the messages of one add call, or a
+ * flush (which has no messages). Together they are the outbox: nothing reaches the backend but through a batch.
+ */
+export const batches = pgTable(
+  'batches',
+  {
+    id: text().primaryKey(),
+    userId: text('user_id').notNull(),
+    sessionId: text('session_id').notNull(),
+    action: text({ enum: ['add', 'flush'] }).notNull(),
+    state: text({ enum: batchStates }).notNull(),
+    /** Order within the session; null until stored. */
+    position: bigint({ mode: 'number' }),
+    attempts: integer().notNull().default(0),
+    /** Code of the last failure. */
+    reason: text(),
+    upstreamRequestId: text('upstream_request_id'),
+    /** The backend's word: `accumulated`, `extracted`, `no_extraction`. */
+    upstreamStatus: text('upstream_status'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    updatedAt: instant('updated_at').notNull().defaultNow(),
+  },
+  (table) => [
+    foreignKey({ columns: [table.userId, table.sessionId], foreignColumns: [sessions.userId, sessions.id] }).onDelete(
+      'cascade',
+    ),
+    unique('batches_user_id_id_key').on(table.userId, table.id),
+    index('batches_session_id_state_position_idx').on(table.sessionId, table.state, table.position),
+    index('batches_state_updated_at_idx').on(table.state, table.updatedAt),
+  ],
+)

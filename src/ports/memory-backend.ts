@@ -1,0 +1,172 @@
+import type { Readable } from 'node:stream'
+
+export type ContentKind = 'image' | 'audio' | 'doc' | 'pdf' | 'html' | 'email'
+
+/** Where a conversation's memory lives in the backend. All three are random names made by the gateway. */
+export interface BackendSession {
+  /** The partition of one (user, app, project). */
+  readonly projectId: string
+  /** Whose memory it is: the sender of the partition's `user` messages. */
+  readonly senderId: string
+  readonly sessionId: string
+}
+
+/** A stored original, as a message refers to it. */
+export interface BackendFile {
+  readonly kind: ContentKind
+  readonly name: string
+  /** Canonical extension of the detected type, without a dot. */
+  readonly ext: string
+  readonly mimeType: string
+  /** Bytes. */
+  readonly size: number
+  /** Lower-case hex. */
+  readonly sha256: string
+  /** Opens the original for one reading; may be called again for a retry. Rejects as `ObjectStore.get` does. */
+  open(signal?: AbortSignal): Promise<Readable>
+  /** A short-lived URL of the original, or undefined if the object store has none to give. */
+  presign(expiresInSeconds: number): Promise<string | undefined>
+}
+
+export type BackendItem = { readonly type: 'text'; readonly text: string } | { readonly type: 'file'; readonly file: BackendFile }
+
+export interface BackendMessage {
+  readonly role: 'user' | 'assistant' | 'tool'
+  /** Equal to the session's `senderId` for `user` messages; another random name otherwise. */
+  readonly senderId: string
+  /** What a reader (person or model) is shown as the speaker. */
+  readonly senderName: string
+  /** Unix milliseconds; strictly increasing within a session over all adds. With the session it names the message. */
+  readonly timestamp: number
+  readonly items: readonly BackendItem[]
+  readonly toolCalls?: readonly unknown[]
+  readonly toolCallId?: string
+}
+
+/** `extracted`: memories were made in this call, from everything added up to and including it. */
+export interface AddResult {
+  /** The backend's own id of the call. */
+  readonly requestId: string
+  readonly messageCount: number
+  readonly status: 'accumulated' | 'extracted'
+}
+
+export interface FlushResult {
+  readonly requestId: string
+  /** `no_extraction`: there was nothing left to extract. */
+  readonly status: 'extracted' | 'no_extraction'
+}
+
+export interface SearchRequest {
+  readonly projectId: string
+  readonly senderId: string
+  readonly query: string
+  /** 1..100 */
+  readonly topK: number
+  /** Only these sessions; undefined: the whole partition. Never empty. */
+  readonly sessionIds?: readonly string[]
+  readonly minScore?: number
+  /** Unix ms, inclusive. */
+  readonly from?: number
+  /** Unix ms, inclusive. */
+  readonly to?: number
+}
+
+/** One remembered thing. `projectId`, `senderId` and `sessionId` are what the backend says: the caller checks them. */
+export interface MemoryHit {
+  readonly id: string
+  readonly projectId: string
+  readonly senderId: string
+  readonly sessionId: string
+  readonly text: string
+  readonly subject?: string
+  readonly facts: readonly string[]
+  /** Higher is better; comparable within one answer only. */
+  readonly score: number
+  /** Unix ms. */
+  readonly timestamp: number
+  /** Timestamps of exactly the messages it came from; undefined if the backend does not say. */
+  readonly sourceTimestamps?: readonly number[]
+}
+
+export interface BackendHealth {
+  readonly status: 'ok' | 'unavailable'
+  /** Address of the backend, or `embedded`. */
+  readonly baseUrl: string
+  /** What the backend says of itself; for people, never parsed. */
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/**
+ * What became of a call that failed.
+ * - `rejected`: refused for what it says (4xx); the same call will be refused again. Nothing was kept.
+ * - `not_accepted`: not taken this time (away, busy, broken before a byte was sent); trying again may help. Nothing was kept.
+ * - `unknown`: sent, but no usable answer came; it may or may not have been done.
+ */
+export type BackendOutcome = 'rejected' | 'not_accepted' | 'unknown'
+
+export class BackendError extends Error {
+  override name = 'BackendError'
+  readonly outcome: BackendOutcome
+  /** The backend's own code, e.g. `UNSUPPORTED_FORMAT`, or ours: `UNREACHABLE`, `TIMEOUT`, `BAD_ANSWER`. */
+  readonly code: string
+  /** True if an operator has to act before a retry can help (a missing model, a wrong setting). */
+  readonly needsOperator: boolean
+  /** True if it ran out of its time. */
+  readonly timedOut: boolean
+
+  constructor(
+    outcome: BackendOutcome,
+    code: string,
+    message: string,
+    options: { cause?: unknown; needsOperator?: boolean; timedOut?: boolean } = {},
+  ) {
+    super(message, { cause: options.cause })
+    this.outcome = outcome
+    this.code = code
+    this.needsOperator = options.needsOperator ?? false
+    this.timedOut = options.timedOut ?? false
+  }
+}
+
+/**
+ * Extracts memories from messages and searches them. Every adapter passes `tests/contract/memory-backend.ts`.
+ *
+ * Everything above this line is a session: chats, resources and explicit memories differ in name only. The caller
+ * serialises `add` and `flush` within a session; different sessions run concurrently. Failures are `BackendError`s;
+ * an aborted `signal` counts as a lost answer (`unknown` once sent). No adapter retries by itself.
+ */
+export interface MemoryBackend {
+  readonly name: 'embedded' | 'everos'
+
+  /** Never rejects; answers within 2 s. */
+  health(): Promise<BackendHealth>
+
+  /**
+   * Appends messages to the session's buffer; all or none. Files are read through `open`, never held whole.
+   * Messages are named by (session, timestamp): sending one again that the backend already has must not be relied on
+   * to be harmless, so look with `findMissing` first.
+   */
+  add(session: BackendSession, messages: readonly BackendMessage[], signal?: AbortSignal): Promise<AddResult>
+
+  /** Turns what is buffered into memories. Doing it again is harmless. Found by `search` at once, or (EverOS) soon after. */
+  flush(session: BackendSession, signal?: AbortSignal): Promise<FlushResult>
+
+  /** Best first, at most `topK`. An unknown partition or session finds nothing. */
+  search(request: SearchRequest, signal?: AbortSignal): Promise<readonly MemoryHit[]>
+
+  /**
+   * After an `unknown` add: the timestamps of those messages that the backend holds neither in its buffer nor in a
+   * memory; undefined if it cannot tell.
+   */
+  findMissing(session: BackendSession, timestamps: readonly number[], signal?: AbortSignal): Promise<readonly number[] | undefined>
+
+  /**
+   * Deletes a session's memories and buffer, or the whole partition's where `sessionId` is left out. `unsupported`:
+   * this backend cannot delete, and the caller must hide what remains. Forgetting what is unknown succeeds.
+   */
+  forget(target: { projectId: string; senderId: string; sessionId?: string }, signal?: AbortSignal): Promise<'forgotten' | 'unsupported'>
+
+  /** Releases sockets and workers. Idempotent; no other call may follow. */
+  close(): Promise<void>
+}

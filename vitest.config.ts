@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+const slow = { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: ['tests/helpers/database-template.ts'] }
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
+      { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], isolate: false, ...slow } },
+      { test: { name: 'contract', include: ['tests/contract/**/*.test.ts'], ...slow } },
+      { test: { name: 'acceptance', include: ['tests/acceptance/**/*.test.ts'], ...slow, testTimeout: 120_000 } },
+    ],
+  },
+})
