@@ -28,7 +28,7 @@ CREATE TABLE "attachments" (
 CREATE TABLE "batches" (
 	"id" text PRIMARY KEY NOT NULL,
 	"user_id" text NOT NULL,
-	"session_id" text NOT NULL,
+	"session_id" text,
 	"action" text NOT NULL,
 	"state" text NOT NULL,
 	"position" bigint,
@@ -39,6 +39,30 @@ CREATE TABLE "batches" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "batches_user_id_id_key" UNIQUE("user_id","id")
+);
+--> statement-breakpoint
+CREATE TABLE "engine_memories" (
+	"id" text PRIMARY KEY NOT NULL,
+	"project_id" text NOT NULL,
+	"sender_id" text NOT NULL,
+	"session_id" text NOT NULL,
+	"timestamp" bigint NOT NULL,
+	"passage" integer NOT NULL,
+	"subject" text NOT NULL,
+	"body" text NOT NULL,
+	"length" integer NOT NULL,
+	"terms" "tsvector" NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "engine_messages" (
+	"project_id" text NOT NULL,
+	"sender_id" text NOT NULL,
+	"session_id" text NOT NULL,
+	"timestamp" bigint NOT NULL,
+	"content" jsonb,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "engine_messages_pkey" PRIMARY KEY("project_id","sender_id","session_id","timestamp")
 );
 --> statement-breakpoint
 CREATE TABLE "extractions" (
@@ -139,6 +163,7 @@ CREATE TABLE "users" (
 ALTER TABLE "attachments" ADD CONSTRAINT "attachments_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "attachments" ADD CONSTRAINT "attachments_user_id_batch_id_batches_user_id_id_fk" FOREIGN KEY ("user_id","batch_id") REFERENCES "public"."batches"("user_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "attachments" ADD CONSTRAINT "attachments_user_id_message_id_messages_user_id_id_fk" FOREIGN KEY ("user_id","message_id") REFERENCES "public"."messages"("user_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "batches" ADD CONSTRAINT "batches_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "batches" ADD CONSTRAINT "batches_user_id_session_id_sessions_user_id_id_fk" FOREIGN KEY ("user_id","session_id") REFERENCES "public"."sessions"("user_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "extractions" ADD CONSTRAINT "extractions_user_id_session_id_sessions_user_id_id_fk" FOREIGN KEY ("user_id","session_id") REFERENCES "public"."sessions"("user_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "messages" ADD CONSTRAINT "messages_user_id_session_id_sessions_user_id_id_fk" FOREIGN KEY ("user_id","session_id") REFERENCES "public"."sessions"("user_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -154,6 +179,9 @@ CREATE INDEX "attachments_batch_id_idx" ON "attachments" USING btree ("batch_id"
 CREATE INDEX "attachments_state_updated_at_idx" ON "attachments" USING btree ("state","updated_at");--> statement-breakpoint
 CREATE INDEX "batches_session_id_state_position_idx" ON "batches" USING btree ("session_id","state","position");--> statement-breakpoint
 CREATE INDEX "batches_state_updated_at_idx" ON "batches" USING btree ("state","updated_at");--> statement-breakpoint
+CREATE INDEX "engine_memories_partition_idx" ON "engine_memories" USING btree ("project_id","sender_id","session_id","timestamp");--> statement-breakpoint
+CREATE INDEX "engine_memories_terms_idx" ON "engine_memories" USING gin ("terms");--> statement-breakpoint
+CREATE INDEX "engine_messages_buffered_idx" ON "engine_messages" USING btree ("project_id","sender_id","session_id","timestamp") WHERE content is not null;--> statement-breakpoint
 CREATE INDEX "messages_batch_id_idx" ON "messages" USING btree ("batch_id");--> statement-breakpoint
 CREATE INDEX "sessions_scope_id_last_activity_at_idx" ON "sessions" USING btree ("scope_id","last_activity_at","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "user_keys_hash_key" ON "user_keys" USING btree ("hash");--> statement-breakpoint

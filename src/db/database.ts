@@ -1,4 +1,5 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { timed } from '../observability/timings.ts'
 import type * as schema from './schema/index.ts'
 
 /** PostgreSQL or PGlite, or a transaction on either: the type is the port. */
@@ -20,7 +21,19 @@ export interface DatabaseConnection {
  * handle waits for the transaction to end, for ever. No network call inside.
  */
 export function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
-  return db.transaction(work)
+  return timed('database', () => db.transaction(work))
+}
+
+/** Has the queries on this handle (not those in its transactions) counted in the running request's timings. */
+export function timeQueries(db: Database): void {
+  const session = db._.session
+  const prepareQuery = session.prepareQuery.bind(session)
+  session.prepareQuery = (...args) => {
+    const query = prepareQuery(...args)
+    const execute = query.execute.bind(query)
+    query.execute = (...values) => timed('database', () => execute(...values))
+    return query
+  }
 }
 
 const prepared = new WeakMap<Database, Map<object, unknown>>()

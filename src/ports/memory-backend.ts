@@ -139,6 +139,9 @@ export class BackendError extends Error {
 export interface MemoryBackend {
   readonly name: 'embedded' | 'everos'
 
+  /** Ms for which an add whose answer was lost may still be at work; `findMissing` is to be believed only afterwards. */
+  readonly settleMs: number
+
   /** Never rejects; answers within 2 s. */
   health(): Promise<BackendHealth>
 

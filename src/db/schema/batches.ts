@@ -1,6 +1,7 @@
 import { bigint, foreignKey, index, integer, pgTable, text, unique } from 'drizzle-orm/pg-core'
 import { instant } from './columns.ts'
 import { sessions } from './sessions.ts'
+import { users } from './users.ts'
 
 export const batchStates = ['receiving', 'stored', 'relaying', 'relayed', 'rejected', 'failed', 'unknown'] as const
 export type BatchState = (typeof batchStates)[number]
@@ -13,11 +14,17 @@ export const batches = pgTable(
   'batches',
   {
     id: text().primaryKey(),
-    userId: text('user_id').notNull(),
-    sessionId: text('session_id').notNull(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id),
+    /** Null until stored, so that an upload that fails leaves no session. */
+    sessionId: text('session_id'),
     action: text({ enum: ['add', 'flush'] }).notNull(),
     state: text({ enum: batchStates }).notNull(),
-    /** Order within the session; null until stored. */
+    /**
+     * Order within the session: the upstream timestamp of its last message, or one of its own for a flush. Null until
+     * stored.
+     */
     position: bigint({ mode: 'number' }),
     attempts: integer().notNull().default(0),
     /** Code of the last failure. */

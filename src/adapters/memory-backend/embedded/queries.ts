@@ -1,0 +1,238 @@
+import { and, desc, eq, gte, inArray, isNotNull, lte, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../../db/database.ts'
+import type { EngineContent } from '../../../db/schema/engine-messages.ts'
+import { engineMemories, engineMessages } from '../../../db/schema/index.ts'
+
+/** One (user, app, project): every statement here names it. */
+export interface Partition {
+  readonly projectId: string
+  readonly senderId: string
+}
+
+export interface EngineSession extends Partition {
+  readonly sessionId: string
+}
+
+export interface BufferedMessage {
+  readonly timestamp: number
+  readonly content: EngineContent
+}
+
+export type NewMemory = Omit<typeof engineMemories.$inferInsert, keyof EngineSession | 'createdAt'>
+
+/** Which memories a search covers. Unix ms, inclusive. */
+export interface SearchRange extends Partition {
+  readonly from: number
+  readonly to: number
+  readonly sessionIds: readonly string[] | undefined
+}
+
+const DELETE_PAGE = 500
+
+const any = (name: string, type: 'text' | 'bigint') => sql`any(${sql.placeholder(name)}::${sql.raw(type)}[])`
+
+const messagesOfSession = and(
+  eq(engineMessages.projectId, sql.placeholder('projectId')),
+  eq(engineMessages.senderId, sql.placeholder('senderId')),
+  eq(engineMessages.sessionId, sql.placeholder('sessionId')),
+)
+
+const knownTimestampsStatement = preparedOn((db) =>
+  db
+    .select({ timestamp: engineMessages.timestamp })
+    .from(engineMessages)
+    .where(and(messagesOfSession, sql`${engineMessages.timestamp} = ${any('timestamps', 'bigint')}`))
+    .prepare('engine_known_timestamps'),
+)
+
+/** Those of `timestamps` that the session holds, buffered or extracted. */
+export async function knownTimestamps(
+  db: Database,
+  session: EngineSession,
+  timestamps: readonly number[],
+): Promise<Set<number>> {
+  const rows = await knownTimestampsStatement(db).execute({ ...session, timestamps: [...timestamps] })
+  return new Set(rows.map(({ timestamp }) => timestamp))
+}
+
+/** Messages that are there already stay as they are. */
+export async function bufferMessages(
+  tx: Database,
+  session: EngineSession,
+  messages: readonly BufferedMessage[],
+): Promise<void> {
+  await tx
+    .insert(engineMessages)
+    .values(messages.map(({ timestamp, content }) => ({ ...session, timestamp, content })))
+    .onConflictDoNothing()
+}
+
+/** The oldest buffered messages of a session, locked. */
+export async function takeBuffered(tx: Database, session: EngineSession, limit: number): Promise<BufferedMessage[]> {
+  const rows = await tx
+    .select({ timestamp: engineMessages.timestamp, content: engineMessages.content })
+    .from(engineMessages)
+    .where(
+      and(
+        eq(engineMessages.projectId, session.projectId),
+        eq(engineMessages.senderId, session.senderId),
+        eq(engineMessages.sessionId, session.sessionId),
+        isNotNull(engineMessages.content),
+      ),
+    )
+    .orderBy(engineMessages.timestamp)
+    .limit(limit)
+    .for('update')
+  return rows.flatMap(({ timestamp, content }) => (content ? [{ timestamp, content }] : []))
+}
+
+export async function insertMemories(
+  tx: Database,
+  session: EngineSession,
+  memories: readonly NewMemory[],
+): Promise<void> {
+  await tx
+    .insert(engineMemories)
+    .values(
+      memories.map((memory) => ({
+        ...memory,
+        projectId: session.projectId,
+        senderId: session.senderId,
+        sessionId: session.sessionId,
+      })),
+    )
+    .onConflictDoNothing()
+}
+
+/** Empties the buffer of these messages, and keeps their names. */
+export async function markExtracted(
+  tx: Database,
+  session: EngineSession,
+  timestamps: readonly number[],
+): Promise<void> {
+  await tx
+    .update(engineMessages)
+    .set({ content: null })
+    .where(
+      and(
+        eq(engineMessages.projectId, session.projectId),
+        eq(engineMessages.senderId, session.senderId),
+        eq(engineMessages.sessionId, session.sessionId),
+        inArray(engineMessages.timestamp, [...timestamps]),
+      ),
+    )
+}
+
+function searched(withSessions: boolean) {
+  return and(
+    eq(engineMemories.projectId, sql.placeholder('projectId')),
+    eq(engineMemories.senderId, sql.placeholder('senderId')),
+    gte(engineMemories.timestamp, sql.placeholder('from')),
+    lte(engineMemories.timestamp, sql.placeholder('to')),
+    withSessions ? sql`${engineMemories.sessionId} = ${any('sessionIds', 'text')}` : undefined,
+  )
+}
+
+function prepareCount(db: Database, withSessions: boolean) {
+  const some = db
+    .select({ one: sql`1`.as('one') })
+    .from(engineMemories)
+    .where(searched(withSessions))
+    .limit(sql.placeholder('most'))
+    .as('some')
+  return db.select({ count: sql<number>`count(*)::int` }).from(some).prepare(`engine_count_${withSessions}`)
+}
+
+const countAll = preparedOn((db) => prepareCount(db, false))
+const countInSessions = preparedOn((db) => prepareCount(db, true))
+
+/** How many memories a search covers, counted up to `most`. */
+export async function countMemories(db: Database, range: SearchRange, most: number): Promise<number> {
+  const statement = range.sessionIds ? countInSessions(db) : countAll(db)
+  const [row] = await statement.execute({ ...range, most })
+  return row?.count ?? 0
+}
+
+/** The most promising matches by PostgreSQL's own rank; their vectors are read only once they are chosen. */
+function prepareCandidates(db: Database, withSessions: boolean) {
+  const query = sql`${sql.placeholder('query')}::tsquery`
+  const score = sql`ts_rank('{0.1,0.4,0.3,1}'::real[], ${engineMemories.terms}, ${query}, 1)`
+  const best = db
+    .select({ id: engineMemories.id, matched: sql<number>`count(*) over ()`.as('matched') })
+    .from(engineMemories)
+    .where(and(searched(withSessions), sql`${engineMemories.terms} @@ ${query}`))
+    .orderBy(sql`${score} desc`, desc(engineMemories.timestamp), engineMemories.id)
+    .limit(sql.placeholder('most'))
+    .as('best')
+  return db
+    .select({
+      id: engineMemories.id,
+      timestamp: engineMemories.timestamp,
+      length: engineMemories.length,
+      vector: sql<string>`${engineMemories.terms}::text`,
+      matched: sql<number>`${best.matched}::int`,
+    })
+    .from(best)
+    .innerJoin(engineMemories, eq(engineMemories.id, best.id))
+    .prepare(`engine_candidates_${withSessions}`)
+}
+
+const candidatesOfAll = preparedOn((db) => prepareCandidates(db, false))
+const candidatesInSessions = preparedOn((db) => prepareCandidates(db, true))
+
+/** At most `most` memories that match `query` (a `tsquery` as text); `matched` is how many there are in all. */
+export async function findCandidates(db: Database, range: SearchRange, query: string, most: number) {
+  const statement = range.sessionIds ? candidatesInSessions(db) : candidatesOfAll(db)
+  return await statement.execute({ ...range, query, most })
+}
+
+const readStatement = preparedOn((db) =>
+  db
+    .select()
+    .from(engineMemories)
+    .where(
+      and(
+        eq(engineMemories.projectId, sql.placeholder('projectId')),
+        eq(engineMemories.senderId, sql.placeholder('senderId')),
+        sql`${engineMemories.id} = ${any('ids', 'text')}`,
+      ),
+    )
+    .prepare('engine_read_memories'),
+)
+
+export async function readMemories(db: Database, partition: Partition, ids: readonly string[]) {
+  const { projectId, senderId } = partition
+  return await readStatement(db).execute({ projectId, senderId, ids: [...ids] })
+}
+
+/** Deletes in short statements; what another call has deleted meanwhile is no fault. */
+export async function deleteAll(db: Database, partition: Partition, sessionId: string | undefined): Promise<void> {
+  for (const table of [engineMessages, engineMemories]) {
+    const some = db
+      .select({ row: sql`ctid` })
+      .from(table)
+      .where(
+        and(
+          eq(table.projectId, partition.projectId),
+          eq(table.senderId, partition.senderId),
+          sessionId === undefined ? undefined : eq(table.sessionId, sessionId),
+        ),
+      )
+      .limit(DELETE_PAGE)
+    for (;;) {
+      const deleted = await db
+        .delete(table)
+        .where(sql`ctid = any(array(${some}))`)
+        .returning({ sessionId: table.sessionId })
+      if (deleted.length < DELETE_PAGE) break
+    }
+  }
+}
+
+const pingStatement = preparedOn((db) =>
+  db.select({ one: sql<number>`1` }).from(sql`(select 1) as ping`).prepare('engine_ping'),
+)
+
+export async function ping(db: Database): Promise<void> {
+  await pingStatement(db).execute()
+}

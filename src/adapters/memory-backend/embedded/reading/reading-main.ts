@@ -1,0 +1,24 @@
+import { Worker } from 'node:worker_threads'
+import { type ReadAnswer, type ReadJob, UnreadableFileError } from './file-reading.ts'
+import { readSpooledFile } from './read-spooled-file.ts'
+
+// The reading process: answers each job it is sent, and dies with its parent, even while a parser holds this thread.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+new Worker(new URL('./orphan-watch.ts', import.meta.url), {
+  workerData: process.ppid,
+  resourceLimits: { maxOldGenerationSizeMb: 8 },
+}).unref()
+
+async function answer(job: ReadJob): Promise<ReadAnswer> {
+  try {
+    return { reading: await readSpooledFile(job) }
+  } catch (error) {
+    return {
+      unreadable: error instanceof UnreadableFileError ? error.message : 'it is damaged or not what it seems to be',
+    }
+  }
+}
+
+process.on('message', (job: ReadJob) => {
+  void answer(job).then((result) => process.send?.(result))
+})

@@ -1,0 +1,43 @@
+import type { BackendSession } from '../../../ports/memory-backend.ts'
+import type { EverosClient } from './client.ts'
+import { jsonBody } from './request-body.ts'
+import { getAnswer, searchAnswer } from './wire.ts'
+
+/**
+ * Rests on three facts of the server: an add is taken whole or not at all; only a flush empties a session's buffer (an
+ * add that finds a boundary cuts the older part off, and keeps at least the last message); a memory bears the time of
+ * the last message it was made from. So an add that was taken shows in the buffer, or, once flushed, in a memory that
+ * is not older. A flushed session that made no memory at all (nobody but assistants spoke) looks as if it were missing.
+ */
+export async function findMissing(
+  client: EverosClient,
+  prefix: string,
+  session: BackendSession,
+  timestamps: readonly number[],
+  options: { timeoutMs: number; signal: AbortSignal | undefined },
+): Promise<readonly number[]> {
+  const scope = { user_id: session.senderId, app_id: 'default', project_id: session.projectId }
+  const buffer = await client.post(searchAnswer, {
+    path: `${prefix}/search`,
+    body: jsonBody({ ...scope, query: '-', method: 'keyword', top_k: 1, filters: { session_id: session.sessionId } }),
+    withoutBase64: true,
+    ...options,
+  })
+  const buffered = new Set(buffer.data.unprocessed_messages.map((message) => message.timestamp))
+  if (timestamps.some((timestamp) => buffered.has(timestamp))) return []
+  const latest = await client.post(getAnswer, {
+    path: `${prefix}/get`,
+    body: jsonBody({
+      ...scope,
+      memory_type: 'episode',
+      page: 1,
+      page_size: 1,
+      sort_by: 'timestamp',
+      sort_order: 'desc',
+      filters: { session_id: session.sessionId },
+    }),
+    ...options,
+  })
+  const newest = latest.data.episodes[0]?.timestamp ?? Number.NEGATIVE_INFINITY
+  return timestamps.some((timestamp) => timestamp <= newest) ? [] : timestamps
+}

@@ -1,0 +1,30 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { GatewayError } from './domain/errors.ts'
+import type { HttpEnv, HttpServices } from './http/context.ts'
+import { docsRoutes } from './http/docs.ts'
+import { renderError } from './http/errors.ts'
+import { observe } from './http/middleware/observe.ts'
+import { secure } from './http/middleware/secure.ts'
+import { openApiDocument } from './http/openapi.ts'
+import { createRouter } from './http/router.ts'
+import { attachmentRoutes } from './http/routes/attachments.ts'
+import { healthRoutes } from './http/routes/health.ts'
+import { memoryRoutes } from './http/routes/memories.ts'
+import { resourceRoutes } from './http/routes/resources.ts'
+import { sessionRoutes } from './http/routes/sessions.ts'
+import { userRoutes } from './http/routes/users.ts'
+
+/** Every surface of the gateway. */
+export function createApp(services: HttpServices, isStopping: () => boolean = () => false): OpenAPIHono<HttpEnv> {
+  const app = createRouter()
+  app.use(observe(services), secure(services.config.corsOrigins))
+  app.route('/', healthRoutes(isStopping))
+  app.route('/', userRoutes())
+  app.route('/', memoryRoutes(services.limits))
+  app.route('/', resourceRoutes())
+  app.route('/', attachmentRoutes())
+  app.route('/', sessionRoutes())
+  app.route('/', docsRoutes(openApiDocument(app)))
+  app.notFound((c) => renderError(new GatewayError('not_found', 'There is no such route. See /docs.'), c))
+  return app
+}

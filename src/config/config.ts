@@ -1,0 +1,171 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { ConfigError, type Env } from './env.ts'
+
+/** Bytes, counts and milliseconds; one table for the whole gateway, explained in docs/operations.md. */
+export interface Limits {
+  readonly requestBytes: number
+  readonly fileBytes: number
+  readonly files: number
+  readonly parts: number
+  /** The `messages` field, or a JSON body without files. */
+  readonly messagesBytes: number
+  /** A JSON body with inline base64. */
+  readonly inlineBytes: number
+  readonly messages: number
+  readonly fieldNameBytes: number
+  readonly filenameBytes: number
+  readonly uploads: number
+  readonly uploadsPerUser: number
+  readonly headersTimeoutMs: number
+  readonly requestTimeoutMs: number
+}
+
+export type DatabaseConfig = { kind: 'pglite'; dir: string } | { kind: 'postgres'; url: string; poolSize: number }
+
+export type ObjectStoreConfig =
+  | { kind: 'local'; dir: string }
+  | {
+      kind: 's3'
+      bucket: string
+      endpoint: string | undefined
+      region: string
+      accessKeyId: string | undefined
+      secretAccessKey: string | undefined
+      forcePathStyle: boolean
+    }
+
+export type BackendConfig =
+  | { kind: 'embedded' }
+  | {
+      kind: 'everos'
+      baseUrl: string
+      apiPrefix: string | undefined
+      searchMethod: 'hybrid' | 'keyword' | 'vector' | 'agentic' | undefined
+      presignAboveBytes: number | undefined
+      base64Bytes: number
+      maxAnswerBytes: number
+      timeouts: { connectMs: number; addMs: number; flushMs: number; searchMs: number }
+    }
+
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly storageDir: string
+  readonly spoolDir: string
+  readonly adminKey: string | undefined
+  /** True if anyone who reaches the gateway may create users: on loopback, and without an admin key. */
+  readonly openRegistration: boolean
+  readonly corsOrigins: readonly string[]
+  readonly database: DatabaseConfig
+  readonly objectStore: ObjectStoreConfig
+  readonly backend: BackendConfig
+  readonly relay: { readonly waitMs: number; readonly attempts: number }
+  readonly orphanGraceMs: number
+  readonly limits: Limits
+  readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: Env['LOG_FORMAT'] }
+}
+
+/** S3 takes one PutObject up to 5 GiB, and the gateway uses no other. */
+const MAX_SINGLE_PUT = 5 * 1024 ** 3
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function faults(env: Env): string[] {
+  const found: string[] = []
+  if (!isLoopback(env.HOST) && !env.GATEWAY_ADMIN_KEY) {
+    found.push(
+      `GATEWAY_ADMIN_KEY: set it (16 characters or more) to listen on ${env.HOST}; without it anyone who reaches the gateway could create users. Or set HOST=127.0.0.1.`,
+    )
+  }
+  if (env.MEMORY_BACKEND === 'everos' && !env.EVEROS_BASE_URL) {
+    found.push('EVEROS_BASE_URL: needed for MEMORY_BACKEND=everos, e.g. http://127.0.0.1:1995')
+  }
+  if (!env.S3_ACCESS_KEY_ID !== !env.S3_SECRET_ACCESS_KEY) {
+    found.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: set both, or neither')
+  }
+  if (!env.S3_BUCKET && (env.S3_ENDPOINT || env.S3_ACCESS_KEY_ID)) {
+    found.push('S3_BUCKET: needed when S3_ENDPOINT or S3_ACCESS_KEY_ID is set')
+  }
+  if (env.MAX_FILE_BYTES > env.MAX_REQUEST_BYTES) found.push('MAX_FILE_BYTES: must not exceed MAX_REQUEST_BYTES')
+  if (env.MAX_FILE_BYTES > MAX_SINGLE_PUT) found.push('MAX_FILE_BYTES: 5GiB is the most that one PutObject takes')
+  if (env.MAX_MESSAGES > 500) found.push('MAX_MESSAGES: 500 is the most that a backend takes in one call')
+  return found
+}
+
+/** Groups the settings and checks them against each other. Pure; throws a ConfigError that lists every fault. */
+export function loadConfig(env: Env): Config {
+  const found = faults(env)
+  if (found.length > 0) throw new ConfigError(found.join('\n'))
+  const storageDir = resolve(env.STORAGE_DIR)
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    storageDir,
+    spoolDir: resolve(storageDir, 'spool'),
+    adminKey: env.GATEWAY_ADMIN_KEY,
+    openRegistration: isLoopback(env.HOST) && !env.GATEWAY_ADMIN_KEY,
+    corsOrigins: env.CORS_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [],
+    database: env.DATABASE_URL
+      ? { kind: 'postgres', url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE }
+      : { kind: 'pglite', dir: resolve(storageDir, 'database') },
+    objectStore: objectStoreConfig(env, storageDir),
+    backend: backendConfig(env),
+    relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS },
+    orphanGraceMs: env.ORPHAN_GRACE_MS,
+    limits: limits(env),
+    log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },
+  }
+}
+
+function objectStoreConfig(env: Env, storageDir: string): ObjectStoreConfig {
+  if (!env.S3_BUCKET) return { kind: 'local', dir: resolve(storageDir, 'objects') }
+  return {
+    kind: 's3',
+    bucket: env.S3_BUCKET,
+    endpoint: env.S3_ENDPOINT,
+    region: env.S3_REGION,
+    accessKeyId: env.S3_ACCESS_KEY_ID,
+    secretAccessKey: env.S3_SECRET_ACCESS_KEY,
+    forcePathStyle: env.S3_FORCE_PATH_STYLE ?? env.S3_ENDPOINT !== undefined,
+  }
+}
+
+function backendConfig(env: Env): BackendConfig {
+  if (env.MEMORY_BACKEND === 'embedded') return { kind: 'embedded' }
+  return {
+    kind: 'everos',
+    baseUrl: env.EVEROS_BASE_URL ?? '',
+    apiPrefix: env.EVEROS_API_PREFIX,
+    searchMethod: env.EVEROS_SEARCH_METHOD,
+    presignAboveBytes: env.EVEROS_PRESIGN_ABOVE,
+    base64Bytes: env.MAX_BASE64_BYTES,
+    maxAnswerBytes: env.BACKEND_MAX_ANSWER_BYTES,
+    timeouts: {
+      connectMs: env.BACKEND_CONNECT_TIMEOUT_MS,
+      addMs: env.BACKEND_ADD_TIMEOUT_MS,
+      flushMs: env.BACKEND_FLUSH_TIMEOUT_MS,
+      searchMs: env.BACKEND_SEARCH_TIMEOUT_MS,
+    },
+  }
+}
+
+function limits(env: Env): Limits {
+  return {
+    requestBytes: env.MAX_REQUEST_BYTES,
+    fileBytes: env.MAX_FILE_BYTES,
+    files: env.MAX_FILES,
+    parts: env.MAX_PARTS,
+    messagesBytes: env.MAX_MESSAGES_BYTES,
+    inlineBytes: env.MAX_INLINE_BYTES,
+    messages: env.MAX_MESSAGES,
+    fieldNameBytes: env.MAX_FIELD_NAME_BYTES,
+    filenameBytes: env.MAX_FILENAME_BYTES,
+    uploads: env.MAX_UPLOADS,
+    uploadsPerUser: env.MAX_UPLOADS_PER_USER,
+    headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
+    requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
+  }
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod'
+
+const MIB = 1024 * 1024
+
+/** A size in bytes; `100MiB`, `64KiB`, `2GiB` or plain bytes. */
+const bytes = z
+  .string()
+  .regex(/^\d+\s*(KiB|MiB|GiB)?$/, 'must be bytes, or a number with KiB, MiB or GiB')
+  .transform((text) => {
+    const unit = text.endsWith('KiB') ? 1024 : text.endsWith('MiB') ? MIB : text.endsWith('GiB') ? 1024 * MIB : 1
+    return Number.parseInt(text, 10) * unit
+  })
+const size = (mebibytes: number) => bytes.optional().transform((value) => value ?? mebibytes * MIB)
+const count = (fallback: number, min = 1) => z.coerce.number().int().min(min).default(fallback)
+const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback)
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
+const url = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).transform((value) => value.replace(/\/+$/, ''))
+
+/** Every setting of the gateway; `.env.example` explains them, and a test keeps the two equal. */
+export const envSchema = z.object({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8010),
+  STORAGE_DIR: z.string().min(1).default('storage'),
+  GATEWAY_ADMIN_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
+  CORS_ORIGINS: z.string().optional(),
+
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://').optional(),
+  DATABASE_POOL_SIZE: count(10),
+
+  S3_BUCKET: z.string().min(3).optional(),
+  S3_ENDPOINT: url.optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  S3_FORCE_PATH_STYLE: flag.optional(),
+
+  MEMORY_BACKEND: z.enum(['embedded', 'everos']).default('embedded'),
+  EVEROS_BASE_URL: url.optional(),
+  EVEROS_API_PREFIX: z.string().startsWith('/').optional(),
+  EVEROS_SEARCH_METHOD: z.enum(['hybrid', 'keyword', 'vector', 'agentic']).optional(),
+  EVEROS_PRESIGN_ABOVE: bytes.optional(),
+
+  RELAY_WAIT_MS: milliseconds(30_000),
+  RELAY_ATTEMPTS: count(12),
+  ORPHAN_GRACE_MS: milliseconds(24 * 3_600_000),
+
+  MAX_REQUEST_BYTES: size(200),
+  MAX_FILE_BYTES: size(100),
+  MAX_FILES: count(32),
+  MAX_PARTS: count(64),
+  MAX_MESSAGES_BYTES: size(2),
+  MAX_INLINE_BYTES: size(32),
+  MAX_MESSAGES: count(500),
+  MAX_FIELD_NAME_BYTES: count(200),
+  MAX_FILENAME_BYTES: count(255),
+  MAX_UPLOADS: count(32),
+  MAX_UPLOADS_PER_USER: count(4),
+  MAX_BASE64_BYTES: size(128),
+  HEADERS_TIMEOUT_MS: milliseconds(15_000),
+  REQUEST_TIMEOUT_MS: milliseconds(300_000),
+  BACKEND_CONNECT_TIMEOUT_MS: milliseconds(2_000),
+  BACKEND_ADD_TIMEOUT_MS: milliseconds(120_000),
+  BACKEND_FLUSH_TIMEOUT_MS: milliseconds(390_000),
+  BACKEND_SEARCH_TIMEOUT_MS: milliseconds(15_000),
+  BACKEND_MAX_ANSWER_BYTES: size(8),
+
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_FORMAT: z.enum(['auto', 'json', 'pretty']).default('auto'),
+})
+
+export type Env = z.infer<typeof envSchema>
+
+/** Faults in the settings, one line each. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+/** Reads the settings from the environment; empty values count as unset. Throws a ConfigError that lists every fault. */
+export function readEnv(environment: Readonly<Record<string, string | undefined>> = process.env): Env {
+  const given = Object.fromEntries(
+    Object.keys(envSchema.shape).flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
+  )
+  const result = envSchema.safeParse(given)
+  if (result.success) return result.data
+  throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'))
+}

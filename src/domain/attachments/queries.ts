@@ -1,0 +1,94 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
+import { attachments } from '../../db/schema/attachments.ts'
+import { batches } from '../../db/schema/batches.ts'
+import type { Owner } from '../context.ts'
+
+export type AttachmentRow = typeof attachments.$inferSelect
+export type NewAttachment = Omit<AttachmentRow, 'messageId' | 'state' | 'createdAt' | 'updatedAt' | 'userId'>
+
+export async function insertReceiving(tx: Database, owner: Owner, rows: readonly NewAttachment[]): Promise<void> {
+  await tx.insert(attachments).values(rows.map((row) => ({ ...row, userId: owner.userId, state: 'receiving' as const })))
+}
+
+/** Marks a stored object, and says which message it belongs to. */
+export async function markStored(tx: Database, owner: Owner, id: string, messageId: string): Promise<boolean> {
+  const rows = await tx
+    .update(attachments)
+    .set({ state: 'stored', messageId, updatedAt: sql`now()` })
+    .where(and(eq(attachments.userId, owner.userId), eq(attachments.id, id), eq(attachments.state, 'receiving')))
+    .returning({ id: attachments.id })
+  return rows.length > 0
+}
+
+const attachmentById = preparedOn((db) =>
+  db
+    .select()
+    .from(attachments)
+    .where(
+      and(
+        eq(attachments.userId, sql.placeholder('userId')),
+        eq(attachments.id, sql.placeholder('id')),
+        eq(attachments.state, 'stored'),
+      ),
+    )
+    .prepare('attachment_by_id'),
+)
+
+export async function findAttachment(db: Database, owner: Owner, id: string): Promise<AttachmentRow | undefined> {
+  const [row] = await attachmentById(db).execute({ userId: owner.userId, id })
+  return row
+}
+
+const attachmentsByMessages = preparedOn((db) =>
+  db
+    .select()
+    .from(attachments)
+    .where(
+      and(
+        eq(attachments.userId, sql.placeholder('userId')),
+        sql`${attachments.messageId} = any(${sql.placeholder('messageIds')}::text[])`,
+        eq(attachments.state, 'stored'),
+      ),
+    )
+    .prepare('attachments_by_messages'),
+)
+
+export function selectAttachmentsOf(db: Database, owner: Owner, messageIds: readonly string[]): Promise<AttachmentRow[]> {
+  if (messageIds.length === 0) return Promise.resolve([])
+  return attachmentsByMessages(db).execute({ userId: owner.userId, messageIds: textArray(messageIds) })
+}
+
+/** Ids of ours as an array literal, which both drivers bind alike. */
+export function textArray(ids: readonly string[]): string {
+  return `{${ids.map((id) => `"${id.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
+}
+
+/** Cuts the attachments of batches loose, so that only their objects are left to delete. */
+export async function markDeleting(tx: Database, owner: Owner, batchIds: readonly string[]): Promise<AttachmentRow[]> {
+  if (batchIds.length === 0) return []
+  return tx
+    .update(attachments)
+    .set({ state: 'deleting', batchId: null, messageId: null, updatedAt: sql`now()` })
+    .where(and(eq(attachments.userId, owner.userId), inArray(attachments.batchId, [...batchIds])))
+    .returning()
+}
+
+/** System scope: the row of an object that is gone. */
+export async function deleteAttachmentRow(db: Database, id: string): Promise<void> {
+  await db.delete(attachments).where(and(eq(attachments.id, id), eq(attachments.state, 'deleting')))
+}
+
+/** System scope: objects of any user that are to be deleted. */
+export function selectDeleting(db: Database, limit: number): Promise<AttachmentRow[]> {
+  return db.select().from(attachments).where(eq(attachments.state, 'deleting')).limit(limit)
+}
+
+/** System scope: batches that stopped while their files were being stored, longer ago than the grace time. */
+export function selectAbandoned(db: Database, graceMs: number, limit: number): Promise<{ id: string; userId: string }[]> {
+  return db
+    .select({ id: batches.id, userId: batches.userId })
+    .from(batches)
+    .where(and(eq(batches.state, 'receiving'), sql`${batches.updatedAt} < now() - ${graceMs} * interval '1 millisecond'`))
+    .limit(limit)
+}

@@ -1,0 +1,223 @@
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
+import { attachments } from '../../db/schema/attachments.ts'
+import { type BatchState, batches } from '../../db/schema/batches.ts'
+import { extractions } from '../../db/schema/extractions.ts'
+import { messages } from '../../db/schema/messages.ts'
+import { scopes } from '../../db/schema/scopes.ts'
+import { sessions } from '../../db/schema/sessions.ts'
+import { users } from '../../db/schema/users.ts'
+import type { Owner } from '../context.ts'
+
+export type BatchRow = typeof batches.$inferSelect
+
+/** Waiting for the backend, in whatever way. */
+const OPEN_STATES: BatchState[] = ['stored', 'relaying', 'unknown']
+
+export async function insertBatch(
+  tx: Database,
+  owner: Owner,
+  batch: Pick<BatchRow, 'id' | 'action' | 'state'> & Partial<Pick<BatchRow, 'sessionId' | 'position'>>,
+): Promise<void> {
+  await tx.insert(batches).values({ ...batch, userId: owner.userId })
+}
+
+/** False if the sweeper took the batch for abandoned and removed it. */
+export async function storeReceivedBatch(
+  tx: Database,
+  owner: Owner,
+  batch: { id: string; sessionId: string; position: number },
+): Promise<boolean> {
+  const rows = await tx
+    .update(batches)
+    .set({ sessionId: batch.sessionId, position: batch.position, state: 'stored', updatedAt: sql`now()` })
+    .where(and(eq(batches.userId, owner.userId), eq(batches.id, batch.id), eq(batches.state, 'receiving')))
+    .returning({ id: batches.id })
+  return rows.length > 0
+}
+
+/** Locks the batch if it is in that state. */
+export async function lockBatch(tx: Database, owner: Owner, batchId: string, state: BatchState): Promise<BatchRow | undefined> {
+  const [row] = await tx
+    .select()
+    .from(batches)
+    .where(and(eq(batches.userId, owner.userId), eq(batches.id, batchId), eq(batches.state, state)))
+    .for('update')
+  return row
+}
+
+/** Puts a session's refused and given-up batches back in line, with all their attempts before them. */
+export async function reopenBatches(tx: Database, owner: Owner, sessionId: string): Promise<number> {
+  const rows = await tx
+    .update(batches)
+    .set({
+state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
+      attempts: 0,
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        eq(batches.userId, owner.userId),
+        eq(batches.sessionId, sessionId),
+        inArray(batches.state, ['rejected', 'failed']),
+      ),
+    )
+    .returning({ id: batches.id })
+  return rows.length
+}
+
+/** System scope: all that follows belongs to the relay, which works for every user. */
+export interface ClaimedSession {
+  readonly id: string
+  readonly userId: string
+  readonly kind: 'chat' | 'resource'
+  readonly deletedAt: Date | null
+  readonly externalUserId: string
+  readonly upstreamProjectId: string
+  readonly upstreamSenderId: string
+  readonly upstreamSessionId: string
+}
+
+const sessionToRelay = preparedOn((db) =>
+  db
+    .select({
+      id: sessions.id,
+      userId: sessions.userId,
+      kind: sessions.kind,
+      deletedAt: sessions.deletedAt,
+      externalUserId: users.externalId,
+      upstreamProjectId: scopes.upstreamProjectId,
+      upstreamSenderId: scopes.upstreamSenderId,
+      upstreamSessionId: sessions.upstreamSessionId,
+    })
+    .from(sessions)
+    .innerJoin(scopes, eq(scopes.id, sessions.scopeId))
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(eq(sessions.id, sql.placeholder('sessionId')))
+    .prepare('session_to_relay'),
+)
+
+/** Takes the session for `leaseMs`, unless another holds it; undefined then, or if there is no such session. */
+export async function claimSession(
+  db: Database,
+  sessionId: string,
+  token: string,
+  leaseMs: number,
+): Promise<ClaimedSession | undefined> {
+  const claimed = await db
+    .update(sessions)
+    .set({ relayToken: token, relayLeaseUntil: leaseEnd(leaseMs) })
+    .where(and(eq(sessions.id, sessionId), or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`))))
+    .returning({ id: sessions.id })
+  if (claimed.length === 0) return undefined
+  const [row] = await sessionToRelay(db).execute({ sessionId })
+  return row
+}
+
+/** False if the lease was lost: whoever held it must stop. */
+export async function extendLease(db: Database, sessionId: string, token: string, leaseMs: number): Promise<boolean> {
+  const rows = await db
+    .update(sessions)
+    .set({ relayLeaseUntil: leaseEnd(leaseMs) })
+    .where(and(eq(sessions.id, sessionId), eq(sessions.relayToken, token)))
+    .returning({ id: sessions.id })
+  return rows.length > 0
+}
+
+export async function releaseSession(db: Database, sessionId: string, token: string): Promise<void> {
+  await db
+    .update(sessions)
+    .set({ relayToken: null, relayLeaseUntil: null })
+    .where(and(eq(sessions.id, sessionId), eq(sessions.relayToken, token)))
+}
+
+/** For a process that alone uses its database, at its start: whoever held a lease is dead. */
+export async function releaseAllSessions(db: Database): Promise<void> {
+  await db.update(sessions).set({ relayToken: null, relayLeaseUntil: null }).where(isNotNull(sessions.relayToken))
+}
+
+function leaseEnd(leaseMs: number) {
+  return sql`now() + ${leaseMs} * interval '1 millisecond'`
+}
+
+const nextOpenBatch = preparedOn((db) =>
+  db
+    .select()
+    .from(batches)
+    .where(and(eq(batches.sessionId, sql.placeholder('sessionId')), inArray(batches.state, OPEN_STATES)))
+    .orderBy(asc(batches.position))
+    .limit(1)
+    .prepare('next_open_batch'),
+)
+
+export async function findNextBatch(db: Database, sessionId: string): Promise<BatchRow | undefined> {
+  const [row] = await nextOpenBatch(db).execute({ sessionId })
+  return row
+}
+
+/** Sets the state of a batch that is still in one of the open states; false if it is not. */
+export async function setBatchState(
+  db: Database,
+  batchId: string,
+  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId' | 'upstreamStatus'>>,
+): Promise<boolean> {
+  const rows = await db
+    .update(batches)
+    .set({ ...change, updatedAt: sql`now()` })
+    .where(and(eq(batches.id, batchId), inArray(batches.state, OPEN_STATES)))
+    .returning({ id: batches.id })
+  return rows.length > 0
+}
+
+export async function insertExtraction(
+  tx: Database,
+  session: Pick<ClaimedSession, 'id' | 'userId'>,
+  extraction: { id: string; throughTimestamp: number; upstreamRequestId: string },
+): Promise<void> {
+  const [before] = await tx
+    .select({ through: sessions.extractedThrough })
+    .from(sessions)
+    .where(and(eq(sessions.userId, session.userId), eq(sessions.id, session.id)))
+    .for('update')
+  if (!before || before.through >= extraction.throughTimestamp) return
+  await tx
+    .insert(extractions)
+    .values({ ...extraction, userId: session.userId, sessionId: session.id, afterTimestamp: before.through })
+  await tx.update(sessions).set({ extractedThrough: extraction.throughTimestamp }).where(eq(sessions.id, session.id))
+}
+
+/** A batch's messages in order, and their files. */
+export async function selectBatchContent(db: Database, batchId: string) {
+  const [rows, files] = await Promise.all([
+    db.select().from(messages).where(eq(messages.batchId, batchId)).orderBy(asc(messages.position)),
+    db.select().from(attachments).where(eq(attachments.batchId, batchId)),
+  ])
+  return { messages: rows, attachments: new Map(files.map((file) => [file.id, file])) }
+}
+
+export async function hasRelayedMessages(db: Database, sessionId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.sessionId, sessionId), eq(batches.action, 'add'), eq(batches.state, 'relayed')))
+    .limit(1)
+  return rows.length > 0
+}
+
+/** Sessions with work that no one may be doing: for the start of a process, and for the sweeper. */
+export async function selectStalledSessions(db: Database, olderThanMs: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectDistinct({ id: sessions.id })
+    .from(sessions)
+    .innerJoin(batches, eq(batches.sessionId, sessions.id))
+    .where(
+      and(
+        inArray(batches.state, OPEN_STATES),
+        sql`${batches.updatedAt} <= now() - ${olderThanMs} * interval '1 millisecond'`,
+        or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`)),
+        gt(batches.position, 0),
+      ),
+    )
+    .limit(limit)
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,147 @@
+import { inTransaction } from '../../db/database.ts'
+import { type AddResult, BackendError, type BackendSession, type FlushResult } from '../../ports/memory-backend.ts'
+import { createId } from '../ids.ts'
+import { setResourceStatus } from '../resources/queries.ts'
+import { backendMessages } from './backend-messages.ts'
+import type { BatchOutcome } from './outcome.ts'
+import {
+  type BatchRow,
+  type ClaimedSession,
+  hasRelayedMessages,
+  insertExtraction,
+  selectBatchContent,
+  setBatchState,
+} from './queries.ts'
+import type { RelayDependencies } from './session-relay.ts'
+
+/** Why a batch is `relaying` although no one is at it: its process died. */
+const INTERRUPTED = 'INTERRUPTED'
+const TIMEOUT = 'TIMEOUT'
+
+/** One attempt at one batch of a claimed session. Rejects only if its outcome cannot be recorded; the batch stays open then. */
+export async function relayBatch(
+  deps: RelayDependencies,
+  session: ClaimedSession,
+  batch: BatchRow,
+  signal: AbortSignal,
+): Promise<BatchOutcome> {
+  const upstream = {
+    projectId: session.upstreamProjectId,
+    senderId: session.upstreamSenderId,
+    sessionId: session.upstreamSessionId,
+  }
+  if (isUnsettled(deps, batch)) return { state: 'waiting', code: batch.reason ?? TIMEOUT }
+  const attempts = batch.attempts + 1
+  try {
+    const answer = batch.action === 'flush' ? await flush(deps, session, upstream, batch, attempts, signal) : await add(deps, session, upstream, batch, attempts, signal)
+    if (!answer) return { state: 'gone' }
+    return await recordSuccess(deps, session, batch, answer)
+  } catch (error) {
+    if (!(error instanceof BackendError)) deps.log.error({ err: error, batchId: batch.id }, 'batch not relayed for a fault of the gateway')
+    const failure = error instanceof BackendError ? error : new BackendError('unknown', 'INTERNAL', 'The gateway could not relay the batch.')
+    return recordFailure(deps, session, { ...batch, attempts }, failure)
+  }
+}
+
+/** After a lost answer the backend may still be at work: what it says it lacks may yet arrive. */
+function isUnsettled(deps: RelayDependencies, batch: BatchRow): boolean {
+  const mayStillArrive = batch.action === 'add' && (batch.state === 'relaying' || (batch.state === 'unknown' && batch.reason === TIMEOUT))
+  return mayStillArrive && Date.now() - batch.updatedAt.getTime() < deps.backend.settleMs
+}
+
+async function add(
+  deps: RelayDependencies,
+  session: ClaimedSession,
+  upstream: BackendSession,
+  batch: BatchRow,
+  attempts: number,
+  signal: AbortSignal,
+): Promise<AddResult | undefined> {
+  const content = await selectBatchContent(deps.db, batch.id)
+  const all = backendMessages(deps.objectStore, session, content)
+  let messages = all
+  if (batch.state !== 'stored') {
+    const timestamps = all.map(({ timestamp }) => timestamp)
+    const missing = await deps.backend.findMissing(upstream, timestamps, signal)
+    if (missing?.length === 0) return { requestId: batch.upstreamRequestId ?? '', messageCount: all.length, status: 'accumulated' }
+    if (missing) messages = all.filter(({ timestamp }) => missing.includes(timestamp))
+    else deps.events.messagesSentAgain(batch.id, all.length)
+  }
+  if (!(await setBatchState(deps.db, batch.id, { state: 'relaying', attempts, reason: INTERRUPTED }))) return undefined
+  const answer = await deps.backend.add(upstream, messages, signal)
+  return { ...answer, messageCount: all.length }
+}
+
+async function flush(
+  deps: RelayDependencies,
+  session: ClaimedSession,
+  upstream: BackendSession,
+  batch: BatchRow,
+  attempts: number,
+  signal: AbortSignal,
+): Promise<FlushResult | undefined> {
+  if (session.kind === 'resource' && !(await hasRelayedMessages(deps.db, session.id))) {
+    throw new BackendError('rejected', 'NOT_ADDED', 'The file was not taken, so there is nothing to extract.')
+  }
+  if (!(await setBatchState(deps.db, batch.id, { state: 'relaying', attempts, reason: INTERRUPTED }))) return undefined
+  return deps.backend.flush(upstream, signal)
+}
+
+async function recordSuccess(
+  deps: RelayDependencies,
+  session: ClaimedSession,
+  batch: BatchRow,
+  answer: AddResult | FlushResult,
+): Promise<BatchOutcome> {
+  const recorded = await inTransaction(deps.db, async (tx) => {
+    const open = await setBatchState(tx, batch.id, {
+      state: 'relayed',
+      reason: null,
+      upstreamRequestId: answer.requestId,
+      upstreamStatus: answer.status,
+    })
+    if (!open) return false
+    if (answer.status === 'extracted' && batch.position !== null) {
+      await insertExtraction(tx, session, {
+        id: createId('ext'),
+        throughTimestamp: batch.position,
+        upstreamRequestId: answer.requestId,
+      })
+    }
+    if (session.kind === 'resource' && batch.action === 'flush') {
+      await setResourceStatus(tx, session, { status: 'extracted', error: null })
+    }
+    return true
+  })
+  if (!recorded) return { state: 'gone' }
+  deps.events.batchRelayed(batch)
+  return { state: 'relayed', answer }
+}
+
+async function recordFailure(
+  deps: RelayDependencies,
+  session: ClaimedSession,
+  batch: BatchRow,
+  error: BackendError,
+): Promise<BatchOutcome> {
+  const state = nextState(deps, batch, error)
+  const recorded = await inTransaction(deps.db, async (tx) => {
+    if (!(await setBatchState(tx, batch.id, { state, attempts: batch.attempts, reason: error.code }))) return false
+    if (session.kind === 'resource' && (state === 'rejected' || state === 'failed')) {
+      await setResourceStatus(tx, session, { status: 'failed', error: error.code })
+    }
+    return true
+  })
+  if (!recorded) return { state: 'gone' }
+  deps.events.batchNotRelayed(batch, state, error.code, batch.attempts)
+  if (state === 'rejected' || state === 'failed') return { state, code: error.code, message: error.message }
+  return { state: 'waiting', code: error.code }
+}
+
+function nextState(deps: RelayDependencies, batch: BatchRow, error: BackendError): 'rejected' | 'failed' | 'stored' | 'unknown' {
+  if (error.outcome === 'rejected') return 'rejected'
+  if (error.needsOperator || batch.attempts >= deps.attempts) return 'failed'
+  // A flush may be repeated without harm, so its lost answer needs no looking.
+  if (error.outcome === 'unknown' && batch.action === 'add') return 'unknown'
+  return 'stored'
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import type { Database } from '../../db/database.ts'
+import type { Events } from '../../observability/events.ts'
+import type { Log } from '../../observability/logger.ts'
+import { withoutTimings } from '../../observability/timings.ts'
+import type { MemoryBackend } from '../../ports/memory-backend.ts'
+import type { ObjectStore } from '../../ports/object-store.ts'
+import type { BatchOutcome } from './outcome.ts'
+import { type ClaimedSession, claimSession, extendLease, findNextBatch, releaseSession } from './queries.ts'
+import { relayBatch } from './relay-batch.ts'
+
+export interface RelayDependencies {
+  readonly db: Database
+  readonly objectStore: ObjectStore
+  readonly backend: MemoryBackend
+  readonly events: Events
+  readonly log: Log
+  /** After so many attempts a batch is `failed`. */
+  readonly attempts: number
+}
+
+const LEASE_MS = 60_000
+const HEARTBEAT_MS = 15_000
+/** How soon a session held by another process is looked at again. */
+const BUSY_RETRY_MS = 250
+
+/**
+ * - `idle`: nothing is left to relay.
+ * - `waiting`: the next batch has to be tried again later.
+ * - `busy`: another process relays this session.
+ */
+export type DrainResult = 'idle' | 'waiting' | 'busy'
+
+/**
+ * Relays the batches of a session in their order, one at a time over all processes: a session is claimed by a lease in
+ * its row. Within a process one loop serves all who wait for the session.
+ */
+export class SessionRelay {
+  readonly #deps: RelayDependencies
+  readonly #loops = new Map<string, { done: Promise<DrainResult>; again: boolean }>()
+  readonly #waiters = new Map<string, (outcome: BatchOutcome) => void>()
+
+  constructor(deps: RelayDependencies) {
+    this.#deps = deps
+  }
+
+  /** Relays what is open in the session; joins the loop that is at it already. */
+  drain(sessionId: string): Promise<DrainResult> {
+    const running = this.#loops.get(sessionId)
+    if (running) {
+      running.again = true
+      return running.done
+    }
+    const loop = { again: false, done: Promise.resolve<DrainResult>('idle') }
+    loop.done = withoutTimings(() => this.#loop(sessionId, loop))
+    this.#loops.set(sessionId, loop)
+    return loop.done
+  }
+
+  /**
+   * Relays the session up to the batch, and waits for that batch's outcome for `waitMs` at most; `queued` if it has none
+   * by then. The work goes on all the same.
+   */
+  async relayNow(sessionId: string, batchId: string, waitMs: number): Promise<BatchOutcome | 'queued'> {
+    const deadline = Date.now() + waitMs
+    return new Promise((resolve) => {
+      const finish = (outcome: BatchOutcome | 'queued') => {
+        clearTimeout(timer)
+        this.#waiters.delete(batchId)
+        resolve(outcome)
+      }
+      const timer = setTimeout(() => finish('queued'), waitMs)
+      this.#waiters.set(batchId, finish)
+      void this.#drainUntil(sessionId, batchId, deadline).then(() => finish('queued'))
+    })
+  }
+
+  /** Ends when every loop has; call it after the last `drain`. */
+  async settle(): Promise<void> {
+    await Promise.allSettled([...this.#loops.values()].map((loop) => loop.done))
+  }
+
+  async #drainUntil(sessionId: string, batchId: string, deadline: number): Promise<void> {
+    try {
+      while ((await this.drain(sessionId)) === 'busy' && this.#waiters.has(batchId) && Date.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS))
+      }
+    } catch (error) {
+      this.#deps.log.error({ err: error, sessionId }, 'relay interrupted, its job will go on')
+    }
+  }
+
+  async #loop(sessionId: string, loop: { again: boolean }): Promise<DrainResult> {
+    try {
+      let result: DrainResult
+      do {
+        loop.again = false
+        result = await this.#claimAndDrain(sessionId)
+      } while (loop.again && result === 'idle')
+      return result
+    } finally {
+      this.#loops.delete(sessionId)
+    }
+  }
+
+  async #claimAndDrain(sessionId: string): Promise<DrainResult> {
+    const { db, log } = this.#deps
+    const token = randomUUID()
+    const session = await claimSession(db, sessionId, token, LEASE_MS)
+    if (!session) return 'busy'
+    const lease = new AbortController()
+    const heartbeat = setInterval(() => {
+      extendLease(db, sessionId, token, LEASE_MS).then(
+        (held) => held || lease.abort(new Error('The lease of the session was lost.')),
+        (error: unknown) => log.warn({ err: error, sessionId }, 'lease not extended'),
+      )
+    }, HEARTBEAT_MS)
+    try {
+      return await this.#relayOpenBatches(session, lease.signal)
+    } finally {
+      clearInterval(heartbeat)
+      await releaseSession(db, sessionId, token)
+    }
+  }
+
+  async #relayOpenBatches(session: ClaimedSession, signal: AbortSignal): Promise<DrainResult> {
+    for (;;) {
+      const batch = await findNextBatch(this.#deps.db, session.id)
+      if (!batch || session.deletedAt) return 'idle'
+      const outcome = await relayBatch(this.#deps, session, batch, signal)
+      this.#waiters.get(batch.id)?.(outcome)
+      if (outcome.state === 'waiting') return 'waiting'
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
+import { extractions } from '../../db/schema/extractions.ts'
+import { messages } from '../../db/schema/messages.ts'
+import { sessions } from '../../db/schema/sessions.ts'
+import { userResources } from '../../db/schema/user-resources.ts'
+import { textArray } from '../attachments/queries.ts'
+import type { Owner } from '../context.ts'
+
+const knownSessions = preparedOn((db) =>
+  db
+    .select({
+      id: sessions.id,
+      externalId: sql<string>`${sessions.externalId}`,
+      kind: sessions.kind,
+      upstreamSessionId: sessions.upstreamSessionId,
+      resourceId: userResources.id,
+      isDeleted: sql<boolean>`${sessions.deletedAt} is not null`,
+    })
+    .from(sessions)
+    .leftJoin(userResources, eq(userResources.sessionId, sessions.id))
+    .where(
+      and(
+        eq(sessions.userId, sql.placeholder('userId')),
+        eq(sessions.scopeId, sql.placeholder('scopeId')),
+        sql`${sessions.upstreamSessionId} = any(${sql.placeholder('upstreamSessionIds')}::text[])`,
+      ),
+    )
+    .prepare('known_sessions'),
+)
+
+export type KnownSession = Awaited<ReturnType<typeof selectKnownSessions>>[number]
+
+/** Which of the names that the backend gave are sessions of the caller's in this scope, also deleted ones. */
+export function selectKnownSessions(db: Database, owner: Owner, scopeId: string, upstreamSessionIds: readonly string[]) {
+  return knownSessions(db).execute({ userId: owner.userId, scopeId, upstreamSessionIds: textArray(upstreamSessionIds) })
+}
+
+/** Upstream names of all live resource sessions of the scope. */
+export async function selectResourceSessionNames(db: Database, owner: Owner, scopeId: string): Promise<string[]> {
+  const rows = await db
+    .select({ name: sessions.upstreamSessionId })
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.userId, owner.userId),
+        eq(sessions.scopeId, scopeId),
+        eq(sessions.kind, 'resource'),
+        isNull(sessions.deletedAt),
+      ),
+    )
+  return rows.map(({ name }) => name)
+}
+
+/** Stretches of a session's upstream timestamps, each a pair of bounds. */
+export interface Stretch {
+  readonly sessionId: string
+  /** Exclusive. */
+  readonly after: number
+  /** Inclusive. */
+  readonly through: number
+}
+
+const sourceColumns = {
+  id: messages.id,
+  sessionId: messages.sessionId,
+  senderId: messages.senderId,
+  timestamp: messages.timestamp,
+  upstreamTimestamp: messages.upstreamTimestamp,
+}
+export type SourceMessage = { [K in keyof typeof sourceColumns]: K extends 'timestamp' | 'upstreamTimestamp' ? number : string }
+
+const messagesInStretches = preparedOn((db) =>
+  db
+    .select(sourceColumns)
+    .from(messages)
+    .innerJoin(
+      sql`unnest(${sql.placeholder('sessionIds')}::text[], ${sql.placeholder('afters')}::bigint[], ${sql.placeholder('throughs')}::bigint[])
+        as stretch(session_id, after, through)`,
+      sql`${messages.sessionId} = stretch.session_id and ${messages.upstreamTimestamp} > stretch.after and ${messages.upstreamTimestamp} <= stretch.through`,
+    )
+    .where(eq(messages.userId, sql.placeholder('userId')))
+    .orderBy(asc(messages.upstreamTimestamp))
+    .limit(1000)
+    .prepare('messages_in_stretches'),
+)
+
+/** The messages that lie in any of the stretches, each possibly more than once. */
+export function selectMessagesIn(db: Database, owner: Owner, stretches: readonly Stretch[]): Promise<SourceMessage[]> {
+  if (stretches.length === 0) return Promise.resolve([])
+  return messagesInStretches(db).execute({
+    userId: owner.userId,
+    sessionIds: textArray(stretches.map(({ sessionId }) => sessionId)),
+    afters: numberArray(stretches.map(({ after }) => after)),
+    throughs: numberArray(stretches.map(({ through }) => through)),
+  })
+}
+
+function numberArray(values: readonly number[]): string {
+  return `{${values.join(',')}}`
+}
+
+/** The extractions of the given sessions, oldest first. */
+export function selectExtractions(db: Database, owner: Owner, sessionIds: readonly string[]) {
+  return db
+    .select()
+    .from(extractions)
+    .where(and(eq(extractions.userId, owner.userId), sql`${extractions.sessionId} = any(${textArray(sessionIds)}::text[])`))
+    .orderBy(asc(extractions.throughTimestamp))
+}

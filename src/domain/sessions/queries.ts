@@ -1,0 +1,183 @@
+import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
+import { batches } from '../../db/schema/batches.ts'
+import { messages } from '../../db/schema/messages.ts'
+import { scopes } from '../../db/schema/scopes.ts'
+import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
+import type { Owner, Space } from '../context.ts'
+import type { Cursor } from '../cursor.ts'
+
+export type ScopeRow = typeof scopes.$inferSelect
+export type SessionRow = typeof sessions.$inferSelect
+export type MessageRow = typeof messages.$inferSelect
+export type NewMessage = Omit<MessageRow, 'userId' | 'sessionId' | 'batchId' | 'createdAt'>
+
+const scopeBySpace = preparedOn((db) =>
+  db
+    .select()
+    .from(scopes)
+    .where(
+      and(
+        eq(scopes.userId, sql.placeholder('userId')),
+        eq(scopes.appId, sql.placeholder('appId')),
+        eq(scopes.projectId, sql.placeholder('projectId')),
+      ),
+    )
+    .prepare('scope_by_space'),
+)
+
+export async function findScope(db: Database, owner: Owner, space: Space): Promise<ScopeRow | undefined> {
+  const [row] = await scopeBySpace(db).execute({ userId: owner.userId, ...space })
+  return row
+}
+
+/** Nothing happens if the scope is there already. */
+export async function insertScope(
+  db: Database,
+  owner: Owner,
+  scope: Pick<ScopeRow, 'id' | 'appId' | 'projectId' | 'upstreamProjectId' | 'upstreamSenderId'>,
+): Promise<void> {
+  await db
+    .insert(scopes)
+    .values({ ...scope, userId: owner.userId })
+    .onConflictDoNothing()
+}
+
+/**
+ * The live session of that name, made if need be, and locked until the transaction ends: adds to one session take
+ * their timestamps one after the other.
+ */
+export async function lockSession(
+  tx: Database,
+  owner: Owner,
+  session: { id: string; scopeId: string; externalId: string; kind: SessionKind; upstreamSessionId: string },
+): Promise<SessionRow> {
+  const [row] = await tx
+    .insert(sessions)
+    .values({ ...session, userId: owner.userId })
+    .onConflictDoUpdate({ target: [sessions.scopeId, sessions.externalId], set: { lastActivityAt: sql`now()` } })
+    .returning()
+  if (!row) throw new Error('The session was neither found nor made.')
+  return row
+}
+
+/** Locks a session that is known to exist; undefined if it was deleted meanwhile. */
+export async function lockExistingSession(tx: Database, owner: Owner, sessionId: string): Promise<SessionRow | undefined> {
+  const [row] = await tx
+    .update(sessions)
+    .set({ lastActivityAt: sql`now()` })
+    .where(and(eq(sessions.userId, owner.userId), eq(sessions.id, sessionId), isNull(sessions.deletedAt)))
+    .returning()
+  return row
+}
+
+export async function setLastUpstreamTimestamp(tx: Database, owner: Owner, sessionId: string, timestamp: number): Promise<void> {
+  await tx
+    .update(sessions)
+    .set({ lastUpstreamTimestamp: timestamp })
+    .where(and(eq(sessions.userId, owner.userId), eq(sessions.id, sessionId)))
+}
+
+export async function insertMessages(
+  tx: Database,
+  owner: Owner,
+  place: { sessionId: string; batchId: string },
+  rows: readonly NewMessage[],
+): Promise<void> {
+  await tx.insert(messages).values(rows.map((row) => ({ ...row, ...place, userId: owner.userId })))
+}
+
+export async function findSession(db: Database, owner: Owner, scopeId: string, externalId: string): Promise<SessionRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(sessions)
+    .where(and(eq(sessions.userId, owner.userId), eq(sessions.scopeId, scopeId), eq(sessions.externalId, externalId)))
+  return row
+}
+
+/** Most recently active first. */
+export function selectSessions(db: Database, owner: Owner, scopeId: string, page: { cursor: Cursor | undefined; limit: number }) {
+  const activity = sql<number>`(extract(epoch from ${sessions.lastActivityAt}) * 1000000)::bigint`.mapWith(Number)
+  return db
+    .select({
+      id: sessions.id,
+      externalId: sql<string>`${sessions.externalId}`,
+      kind: sessions.kind,
+      createdAt: sessions.createdAt,
+      lastActivityAt: sessions.lastActivityAt,
+      activity,
+      messageCount: sql<number>`(select count(*) from ${messages} where ${messages.sessionId} = ${sessions.id})`.mapWith(Number),
+      attachmentCount: sql<number>`(
+        select count(*) from messages m join attachments a on a.message_id = m.id and a.state = 'stored'
+        where m.session_id = ${sessions.id})`.mapWith(Number),
+      pendingMessages: sql<number>`(
+        select count(*) from messages m where m.session_id = ${sessions.id}
+        and m.upstream_timestamp > ${sessions.extractedThrough})`.mapWith(Number),
+    })
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.userId, owner.userId),
+        eq(sessions.scopeId, scopeId),
+        isNull(sessions.deletedAt),
+        page.cursor && sql`(${activity}, ${sessions.id}) < (${page.cursor.sort}::bigint, ${page.cursor.id})`,
+      ),
+    )
+    .orderBy(desc(sessions.lastActivityAt), desc(sessions.id))
+    .limit(page.limit)
+}
+
+/** In the order in which the backend gets them. */
+export function selectMessages(db: Database, owner: Owner, sessionId: string, page: { cursor: Cursor | undefined; limit: number }) {
+  return db
+    .select({ message: messages, state: batches.state, reason: batches.reason })
+    .from(messages)
+    .innerJoin(batches, eq(batches.id, messages.batchId))
+    .where(
+      and(
+        eq(messages.userId, owner.userId),
+        eq(messages.sessionId, sessionId),
+        page.cursor && sql`(${messages.upstreamTimestamp}, ${messages.id}) > (${page.cursor.sort}::bigint, ${page.cursor.id})`,
+      ),
+    )
+    .orderBy(asc(messages.upstreamTimestamp), asc(messages.id))
+    .limit(page.limit)
+}
+
+/** Frees the session's name, and leaves its row to recognise what the backend may still hold. False if it is gone. */
+export async function markSessionDeleted(tx: Database, owner: Owner, sessionId: string): Promise<boolean> {
+  const rows = await tx
+    .update(sessions)
+    .set({ externalId: null, deletedAt: sql`now()` })
+    .where(and(eq(sessions.userId, owner.userId), eq(sessions.id, sessionId), isNull(sessions.deletedAt)))
+    .returning({ id: sessions.id })
+  return rows.length > 0
+}
+
+export async function selectBatchIds(tx: Database, owner: Owner, sessionId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
+  return rows.map(({ id }) => id)
+}
+
+/** Their messages go with them; their attachments must be cut loose before. */
+export async function deleteBatches(tx: Database, owner: Owner, batchIds: readonly string[]): Promise<void> {
+  if (batchIds.length === 0) return
+  await tx.delete(batches).where(and(eq(batches.userId, owner.userId), inArray(batches.id, [...batchIds])))
+}
+
+/** Removes a session that holds nothing (any more). */
+export async function deleteEmptySession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
+  await tx
+    .delete(sessions)
+    .where(
+      and(
+        eq(sessions.userId, owner.userId),
+        eq(sessions.id, sessionId),
+        eq(sessions.extractedThrough, 0),
+        sql`not exists (select from ${batches} where ${batches.sessionId} = ${sessions.id})`,
+      ),
+    )
+}

@@ -1,0 +1,29 @@
+import { inTransaction } from '../../db/database.ts'
+import type { SystemContext } from '../context.ts'
+import { GatewayError } from '../errors.ts'
+import { createId } from '../ids.ts'
+import { parseInput } from '../parse-input.ts'
+import { insertUser, insertUserKey } from './queries.ts'
+import { CreateUserInput } from './schemas.ts'
+import { issueUserKey } from './user-key.ts'
+
+export interface CreatedUser {
+  readonly userId: string
+  /** The user's first key; shown here and never again. */
+  readonly userKey: string
+  readonly createdAt: Date
+}
+
+/** Creates a user with a first key. `conflict` if the account has one of that name. */
+export async function createUser(ctx: SystemContext, accountId: string, input: unknown): Promise<CreatedUser> {
+  const { user_id: externalId } = parseInput(CreateUserInput, input)
+  const key = issueUserKey()
+  return inTransaction(ctx.services.db, async (tx) => {
+    const user = await insertUser(tx, { id: createId('usr'), accountId, externalId })
+    if (!user) {
+      throw new GatewayError('conflict', `The user_id ${externalId} is taken. Choose another, or use one of its keys.`)
+    }
+    await insertUserKey(tx, { userId: user.id }, { id: createId('key'), hash: key.hash, prefix: key.prefix })
+    return { userId: externalId, userKey: key.secret, createdAt: user.createdAt }
+  })
+}

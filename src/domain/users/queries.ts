@@ -1,0 +1,78 @@
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
+import { userKeys } from '../../db/schema/user-keys.ts'
+import { users } from '../../db/schema/users.ts'
+import type { Owner } from '../context.ts'
+
+export type UserKeyRow = typeof userKeys.$inferSelect
+type NewKey = Pick<UserKeyRow, 'id' | 'hash' | 'prefix'>
+
+/** Undefined if the account has a user of that name. Run it in a transaction. */
+export async function insertUser(
+  tx: Database,
+  user: { id: string; accountId: string; externalId: string },
+): Promise<typeof users.$inferSelect | undefined> {
+  const [row] = await tx.insert(users).values(user).onConflictDoNothing().returning()
+  return row
+}
+
+export async function insertUserKey(db: Database, owner: Owner, key: NewKey): Promise<UserKeyRow> {
+  const [row] = await db
+    .insert(userKeys)
+    .values({ ...key, userId: owner.userId })
+    .returning()
+  if (!row) throw new Error('The key was not inserted.')
+  return row
+}
+
+const keyByHash = preparedOn((db) =>
+  db
+    .select({
+      keyId: userKeys.id,
+      userId: users.id,
+      accountId: users.accountId,
+      externalUserId: users.externalId,
+      isStale: sql<boolean>`coalesce(${userKeys.lastUsedAt} < now() - interval '1 minute', true)`,
+    })
+    .from(userKeys)
+    .innerJoin(users, eq(users.id, userKeys.userId))
+    .where(
+      and(
+        eq(userKeys.hash, sql.placeholder('hash')),
+        isNull(userKeys.revokedAt),
+        sql`(${userKeys.expiresAt} is null or ${userKeys.expiresAt} > now())`,
+      ),
+    )
+    .prepare('key_by_hash'),
+)
+
+/** Whose key this is, if it is one, and is neither revoked nor expired. */
+export async function findKeyHolder(db: Database, hash: string) {
+  const [row] = await keyByHash(db).execute({ hash })
+  return row
+}
+
+export async function touchUserKey(db: Database, owner: Owner, keyId: string): Promise<void> {
+  await db
+    .update(userKeys)
+    .set({ lastUsedAt: sql`now()` })
+    .where(and(eq(userKeys.userId, owner.userId), eq(userKeys.id, keyId)))
+}
+
+export function selectUserKeys(db: Database, owner: Owner): Promise<UserKeyRow[]> {
+  return db
+    .select()
+    .from(userKeys)
+    .where(and(eq(userKeys.userId, owner.userId), isNull(userKeys.revokedAt)))
+    .orderBy(asc(userKeys.createdAt), asc(userKeys.id))
+}
+
+/** False if the user has no such key, or it is revoked already. */
+export async function markKeyRevoked(db: Database, owner: Owner, keyId: string): Promise<boolean> {
+  const rows = await db
+    .update(userKeys)
+    .set({ revokedAt: sql`now()` })
+    .where(and(eq(userKeys.userId, owner.userId), eq(userKeys.id, keyId), isNull(userKeys.revokedAt)))
+    .returning({ id: userKeys.id })
+  return rows.length > 0
+}

@@ -1,0 +1,133 @@
+import type { z } from '@hono/zod-openapi'
+import type { AttachmentRow } from '../domain/attachments/queries.ts'
+import { resourceUri } from '../domain/resources/add-resource.ts'
+import type { ResourceWithFile } from '../domain/resources/queries.ts'
+import type { SearchResult } from '../domain/search/search-memory.ts'
+import type { listMessages, listSessions } from '../domain/sessions/list-sessions.ts'
+import type { StoredAttachment } from '../domain/sessions/store-batch.ts'
+import type { UserKeyRow } from '../domain/users/queries.ts'
+import type { Attachment, Message, Resource, SearchResults, Session, UserKey } from './schemas.ts'
+
+type File = StoredAttachment | AttachmentRow
+
+/** Every answer is picked field by field: a row is never sent as it is. */
+export function toAttachment(file: File): z.infer<typeof Attachment> {
+  return {
+    upload_id: file.uploadId,
+    attachment_id: file.id,
+    type: file.kind,
+    name: file.name,
+    mime_type: file.mimeType,
+    size: file.size,
+    sha256: file.sha256,
+    internal_uri: file.uri,
+  }
+}
+
+function contentUrl(attachmentId: string): string {
+  return `/attachments/${attachmentId}/content`
+}
+
+export function toSearchResult(
+  { id, session, sourceScope, hit, sources, attachments }: SearchResult,
+  externalUserId: string,
+): z.infer<typeof SearchResults>['results'][number] {
+  return {
+    id,
+    session_id: session.externalId,
+    source_scope: sourceScope,
+    ...(session.resourceId !== null && {
+      resource_id: session.resourceId,
+      resource_uri: resourceUri(externalUserId, session.resourceId),
+    }),
+    text: hit.text,
+    ...(hit.subject !== undefined && { subject: hit.subject }),
+    facts: [...hit.facts],
+    score: hit.score,
+    timestamp: hit.timestamp,
+    sources: sources.map((source) => ({ message_id: source.id, sender_id: source.senderId, timestamp: source.timestamp })),
+    attachments: attachments.map((file) => ({
+      attachment_id: file.id,
+      type: file.kind,
+      name: file.name,
+      mime_type: file.mimeType,
+      size: file.size,
+      url: contentUrl(file.id),
+      internal_uri: file.uri,
+    })),
+  }
+}
+
+export function toResource(row: ResourceWithFile, externalUserId: string): z.infer<typeof Resource> {
+  const { resource, attachment } = row
+  return {
+    resource_id: resource.id,
+    filename: attachment.name,
+    content_type: attachment.kind,
+    mime_type: attachment.mimeType,
+    size: attachment.size,
+    uri: resourceUri(externalUserId, resource.id),
+    session_id: row.externalSessionId,
+    app_id: row.appId,
+    project_id: row.projectId,
+    status: resource.status,
+    error: resource.error,
+    title: resource.title,
+    description: resource.description,
+    attachment_id: attachment.id,
+    url: `/resources/${resource.id}/content`,
+    created_at: resource.createdAt.toISOString(),
+    updated_at: resource.updatedAt.toISOString(),
+  }
+}
+
+export function toSession(row: Awaited<ReturnType<typeof listSessions>>['items'][number]): z.infer<typeof Session> {
+  return {
+    session_id: row.externalId,
+    kind: row.kind as 'chat' | 'resource',
+    message_count: row.messageCount,
+    attachment_count: row.attachmentCount,
+    pending_messages: row.pendingMessages,
+    created_at: row.createdAt.toISOString(),
+    last_activity_at: row.lastActivityAt.toISOString(),
+  }
+}
+
+type MessagePage = Awaited<ReturnType<typeof listMessages>>
+
+export function toMessage({ message, state }: MessagePage['items'][number], page: MessagePage): z.infer<typeof Message> {
+  return {
+    message_id: message.id,
+    role: message.role,
+    sender_id: message.senderId,
+    ...(message.senderName !== null && { sender_name: message.senderName }),
+    timestamp: message.timestamp,
+    content: message.content.flatMap((item): z.infer<typeof Message>['content'] => {
+      if ('text' in item) return [{ type: 'text', text: item.text }]
+      const file = page.attachments.get(item.attachment_id)
+      if (!file) return []
+      const { sha256: _, ...shown } = toAttachment(file)
+      return [{ ...shown, url: contentUrl(file.id) }]
+    }),
+    ...(message.toolCalls && { tool_calls: message.toolCalls }),
+    ...(message.toolCallId !== null && { tool_call_id: message.toolCallId }),
+    state: messageState(state, message.upstreamTimestamp <= page.extractedThrough),
+    created_at: message.createdAt.toISOString(),
+  }
+}
+
+function messageState(state: MessagePage['items'][number]['state'], isExtracted: boolean): z.infer<typeof Message>['state'] {
+  if (state === 'failed' || state === 'rejected') return 'failed'
+  if (state !== 'relayed') return 'queued'
+  return isExtracted ? 'extracted' : 'accumulated'
+}
+
+export function toUserKey(row: UserKeyRow): z.infer<typeof UserKey> {
+  return {
+    key_id: row.id,
+    prefix: row.prefix,
+    created_at: row.createdAt.toISOString(),
+    last_used_at: row.lastUsedAt?.toISOString() ?? null,
+    expires_at: row.expiresAt?.toISOString() ?? null,
+  }
+}

@@ -1,0 +1,170 @@
+import { createRoute } from '@hono/zod-openapi'
+import type { Limits } from '../../config/config.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { type AddedMessages as Added, addInlineMessages, addUploadedMessages } from '../../domain/sessions/add-messages.ts'
+import { flushSession } from '../../domain/sessions/flush-session.ts'
+import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schemas.ts'
+import { SearchInput } from '../../domain/search/schemas.ts'
+import { searchMemory } from '../../domain/search/search-memory.ts'
+import { authenticate } from '../context.ts'
+import { toAttachment, toSearchResult } from '../dto.ts'
+import { MalformedRequestError } from '../errors.ts'
+import { jsonBody } from '../middleware/json-body.ts'
+import { multipartRequest } from '../openapi.ts'
+import { createRouter } from '../router.ts'
+import {
+  AddedMessages,
+  credentialFields,
+  errorResponses,
+  FlushedSession,
+  jsonRequest,
+  jsonResponse,
+  QueuedFlush,
+  QueuedMessages,
+  SearchResults,
+} from '../schemas.ts'
+import { inputFields, withUpload } from '../uploads.ts'
+
+const addResponses = {
+  200: jsonResponse(AddedMessages, 'Durable, and taken by the backend'),
+  202: jsonResponse(QueuedMessages, 'Durable; the backend is slow or away and gets them later'),
+  ...errorResponses(400, 401, 403, 413, 415, 422, 429, 502, 503),
+}
+
+const addMultipartRoute = createRoute({
+  method: 'post',
+  path: '/memories/add/multipart',
+  operationId: 'addMessagesMultipart',
+  tags: ['Memories'],
+  summary: 'Add messages with their files',
+  description:
+    'Parts in any order. Each item of `messages` that is not text names its file by `upload_id`: non-empty, unique in the request, and equal to the name of the file field.',
+  request: multipartRequest({
+    properties: {
+      user_id: { type: 'string' },
+      user_key: { type: 'string' },
+      session_id: { type: 'string', description: 'Usually chat:{conversation_id}' },
+      app_id: { type: 'string', default: 'default' },
+      project_id: { type: 'string', default: 'default' },
+      messages: { type: 'string', description: 'JSON: an array of messages' },
+    },
+    required: ['session_id', 'messages'],
+    additionalProperties: { type: 'string', format: 'binary', description: 'A file, under its upload_id' },
+  }),
+  responses: addResponses,
+})
+
+const addRoute = (limits: Limits) =>
+  createRoute({
+    method: 'post',
+    path: '/memories/add',
+    operationId: 'addMessages',
+    tags: ['Memories'],
+    summary: 'Add messages, with small files inline as base64',
+    middleware: jsonBody(limits.inlineBytes),
+    request: { body: jsonRequest(AddMessagesInput.extend(credentialFields)) },
+    responses: addResponses,
+  })
+
+const flushRoute = (limits: Limits) =>
+  createRoute({
+    method: 'post',
+    path: '/memories/flush',
+    operationId: 'flushSession',
+    tags: ['Memories'],
+    summary: 'Extract and index what a session holds',
+    middleware: jsonBody(limits.messagesBytes),
+    request: { body: jsonRequest(FlushSessionInput.extend(credentialFields)) },
+    responses: {
+      200: jsonResponse(FlushedSession, 'Done'),
+      202: jsonResponse(QueuedFlush, 'The backend is slow or away, and does it later'),
+      ...errorResponses(400, 401, 404, 413, 415, 422, 502, 503),
+    },
+  })
+
+const searchRoute = (limits: Limits) =>
+  createRoute({
+    method: 'post',
+    path: '/memories/search',
+    operationId: 'searchMemories',
+    tags: ['Memories'],
+    summary: 'Search one chat, the resources, or everything',
+    middleware: jsonBody(limits.messagesBytes),
+    request: { body: jsonRequest(SearchInput.safeExtend(credentialFields)) },
+    responses: {
+      200: jsonResponse(SearchResults, 'Best first'),
+      ...errorResponses(400, 401, 413, 415, 422, 502, 503, 504),
+    },
+  })
+
+export function memoryRoutes(limits: Limits) {
+  const router = createRouter()
+
+  router.openapi(addMultipartRoute, async (c) => {
+    const added = await withUpload(c, async (ctx, form) => {
+      const { messages, ...fields } = inputFields(form, ['session_id', 'app_id', 'project_id', 'messages'])
+      return addUploadedMessages(ctx, { ...fields, messages: parseMessages(messages) }, form.files)
+    })
+    return isAnswered(added) ? c.json(toAddedMessages(added), 200) : c.json(toQueuedMessages(added), 202)
+  })
+
+  router.openapi(addRoute(limits), async (c) => {
+    const { user_id, user_key, ...input } = c.req.valid('json')
+    const ctx = await authenticate(c, { user_id, user_key })
+    await using files = ctx.services.spool.open()
+    const added = await addInlineMessages(ctx, input, files)
+    return isAnswered(added) ? c.json(toAddedMessages(added), 200) : c.json(toQueuedMessages(added), 202)
+  })
+
+  router.openapi(flushRoute(limits), async (c) => {
+    const { user_id, user_key, ...input } = c.req.valid('json')
+    const ctx = await authenticate(c, { user_id, user_key })
+    const { sessionId, answer } = await flushSession(ctx, input)
+    if (!answer) return c.json({ session_id: sessionId, status: 'queued' as const }, 202)
+    const status = answer.status === 'extracted' ? ('extracted' as const) : ('no_extraction' as const)
+    return c.json({ session_id: sessionId, backend: { request_id: answer.requestId, data: { status } } }, 200)
+  })
+
+  router.openapi(searchRoute(limits), async (c) => {
+    const { user_id, user_key, ...input } = c.req.valid('json')
+    const ctx = await authenticate(c, { user_id, user_key })
+    const results = await searchMemory(ctx, input)
+    return c.json({ results: results.map((result) => toSearchResult(result, ctx.caller.externalUserId)) }, 200)
+  })
+
+  return router
+}
+
+function parseMessages(text: string | undefined): unknown {
+  if (text === undefined) throw new GatewayError('invalid_request', 'messages: send a text field with a JSON array of messages.')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new MalformedRequestError('messages: is not valid JSON.', error)
+  }
+}
+
+type Answered = Added & { answer: Extract<Added['answer'], { messageCount: number }> }
+
+function isAnswered(added: Added): added is Answered {
+  return added.answer !== undefined && 'messageCount' in added.answer
+}
+
+function toAddedMessages({ answer, ...added }: Answered) {
+  const { requestId, messageCount, status } = answer
+  return {
+    session_id: added.sessionId,
+    backend: { request_id: requestId, data: { message_count: messageCount, status } },
+    message_ids: [...added.messageIds],
+    attachments: added.attachments.map(toAttachment),
+  }
+}
+
+function toQueuedMessages(added: Added) {
+  return {
+    session_id: added.sessionId,
+    status: 'queued' as const,
+    message_ids: [...added.messageIds],
+    attachments: added.attachments.map(toAttachment),
+  }
+}

@@ -1,0 +1,103 @@
+import { sql } from 'drizzle-orm'
+import { fromDrizzle, fromPglite, PgBoss } from 'pg-boss'
+import type { Database, DatabaseConnection } from '../db/database.ts'
+import type { PgliteConnection } from '../db/pglite.ts'
+import type { Job, JobQueue } from '../domain/context.ts'
+import type { Log } from '../observability/logger.ts'
+
+export interface RunningQueue extends JobQueue {
+  /** Begins to work. `false` from a handler: not done yet, try again later. */
+  work(handlers: JobHandlers): Promise<void>
+  /** Takes no more jobs, waits for those at work. */
+  stop(): Promise<void>
+}
+
+export type JobHandlers = { [N in Job['name']]: (job: Extract<Job, { name: N }>, signal: AbortSignal) => Promise<boolean> }
+
+const QUEUES = {
+  // A request relays what it stored by itself; its job is there for when it could not.
+  'relay-session': { startAfter: 5, retryLimit: 30, retryDelay: 2, retryDelayMax: 300, parallel: 10 },
+  'forget-session': { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 600, parallel: 5 },
+  'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
+} as const satisfies Record<Job['name'], object>
+
+const jobNames = Object.keys(QUEUES) as Job['name'][]
+
+/** pg-boss on the gateway's database: jobs are rows, enqueued in the caller's transaction, and outlive the process. */
+export async function startQueue(
+  connection: DatabaseConnection,
+  options: { postgresUrl: string | undefined; pollSeconds?: number; log: Log },
+): Promise<RunningQueue> {
+  const { log } = options
+  const boss = options.postgresUrl
+    ? new PgBoss({ connectionString: options.postgresUrl, max: 3, application_name: 'memory-gateway jobs' })
+    : new PgBoss({ db: fromPglite((connection as PgliteConnection).client), backend: 'pglite' })
+  boss.on('error', (error) => log.error({ err: error }, 'job queue failed, it will try again'))
+  await boss.start()
+  for (const name of jobNames) {
+    const { retryLimit, retryDelay, retryDelayMax } = QUEUES[name]
+    await boss.createQueue(name, {
+      policy: 'short',
+      retryLimit,
+      retryDelay,
+      retryBackoff: true,
+      retryDelayMax,
+      expireInSeconds: 3_600,
+      heartbeatSeconds: 60,
+      deleteAfterSeconds: 3_600,
+    })
+    // Has pg-boss read the queue's definition now: it must not do so inside a transaction (PGlite has one connection).
+    await boss.findJobs(name, { key: 'none' })
+  }
+
+  return {
+    async enqueue(tx, job) {
+      await boss.send(job.name, job, {
+        db: inTransactionOf(tx),
+        singletonKey: 'sessionId' in job ? job.sessionId : job.name,
+        startAfter: QUEUES[job.name].startAfter,
+      })
+    },
+    async work(handlers) {
+      for (const name of jobNames) await workOn(boss, name, handlers, options)
+      await boss.schedule('sweep-orphans', '* * * * *', { name: 'sweep-orphans' })
+    },
+    async stop() {
+      await boss.stop({ graceful: true, timeout: 20_000, close: options.postgresUrl !== undefined })
+    },
+  }
+}
+
+/** Drizzle's own result type is open; at run time it is what both drivers return, and pg-boss takes either. */
+function inTransactionOf(tx: Database) {
+  return fromDrizzle(tx as unknown as Parameters<typeof fromDrizzle>[0], sql)
+}
+
+async function workOn(
+  boss: PgBoss,
+  name: Job['name'],
+  handlers: JobHandlers,
+  { log, pollSeconds }: { log: Log; pollSeconds?: number },
+): Promise<void> {
+  const handle = handlers[name] as (job: Job, signal: AbortSignal) => Promise<boolean>
+  const settings = {
+    batchSize: QUEUES[name].parallel,
+    burstWhenBatchFull: true,
+    pollingIntervalSeconds: pollSeconds ?? 2,
+    perJobResults: true as const,
+  }
+  await boss.work<Job>(name, settings, (jobs) =>
+    Promise.all(
+      jobs.map(async ({ id, data, signal }) => {
+        try {
+          return (await handle(data, signal))
+            ? { id, status: 'completed' as const }
+            : { id, status: 'failed' as const, output: { reason: 'not done yet' } }
+        } catch (error) {
+          log.error({ err: error, job: name }, 'job failed')
+          return { id, status: 'failed' as const, output: { reason: error instanceof Error ? error.message : 'unknown' } }
+        }
+      }),
+    ),
+  )
+}

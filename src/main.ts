@@ -1,0 +1,121 @@
+import { createAdaptorServer, type ServerType } from '@hono/node-server'
+import type { Server } from 'node:http'
+import { createApp } from './app.ts'
+import { type Config, loadConfig } from './config/config.ts'
+import { ConfigError, readEnv } from './config/env.ts'
+import { createLogger, type Log } from './observability/logger.ts'
+import { createServices, type Services } from './services.ts'
+
+/** Requests get this long to end after a SIGTERM; jobs and connections the rest of the 30 seconds. */
+const DRAIN_MS = 20_000
+const EXIT_MS = 29_000
+const CHECK_INTERVAL_MS = 5_000
+
+try {
+  await run()
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`\nThe gateway cannot start.\n${message.replace(/^/gm, '  ')}\n`)
+  if (!(error instanceof ConfigError) && error instanceof Error && process.env.LOG_LEVEL === 'debug') {
+    process.stderr.write(`${error.stack}\n`)
+  }
+  process.exitCode = 1
+}
+
+async function run(): Promise<void> {
+  const config = loadConfig(readEnv())
+  const log = createLogger(config.log)
+  const progress = progressReporter()
+  const services = await createServices(config, { log, progress: progress.step })
+  let isStopping = false
+  const server = createServer(config, services, () => isStopping)
+  await listen(server, config)
+  await services.startJobs()
+  progress.end()
+  announce(config, server, services)
+
+  const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) {
+      log.warn({ signal }, 'stopped at once')
+      process.exit(1)
+    }
+    isStopping = true
+    log.info({ signal }, 'stopping: finishing what is under way')
+    shutDown(server, services, log).then(
+      () => log.info('stopped'),
+      (error: unknown) => {
+        log.error({ err: error }, 'stopped with an error')
+        process.exitCode = 1
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function createServer(config: Config, services: Services, isStopping: () => boolean): ServerType {
+  const { headersTimeoutMs, requestTimeoutMs } = config.limits
+  return createAdaptorServer({
+    fetch: createApp(services, isStopping).fetch,
+    overrideGlobalObjects: false,
+    serverOptions: {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      keepAliveTimeout: 65_000,
+    },
+  })
+}
+
+function listen(server: ServerType, config: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new Error(error.code === 'EADDRINUSE' ? `PORT: ${config.port} is in use on ${config.host}. Set PORT to another.` : `HOST, PORT: ${error.message}`))
+    })
+    server.listen(config.port, config.host, resolve)
+  })
+}
+
+async function shutDown(server: ServerType, services: Services, log: Log): Promise<void> {
+  setTimeout(() => {
+    log.error('requests did not end in time')
+    process.exit(1)
+  }, EXIT_MS).unref()
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const http = server as Server
+  http.closeIdleConnections()
+  const cut = setTimeout(() => http.closeAllConnections(), DRAIN_MS)
+  await closed
+  clearTimeout(cut)
+  await services[Symbol.asyncDispose]()
+}
+
+function progressReporter() {
+  const start = performance.now()
+  const write = (text: string) => process.stdout.isTTY && process.stdout.write(text)
+  return {
+    step: (name: string) => void write(`\r\x1b[2K… ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`),
+    end: () => void write('\r\x1b[2K'),
+  }
+}
+
+function announce(config: Config, server: ServerType, services: Services): void {
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : config.port
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host
+  const { database, objectStore } = config
+  const backend = config.backend.kind === 'everos' ? `EverOS at ${config.backend.baseUrl}` : 'embedded'
+  const base = `http://${host}:${port}`
+  services.log.info({ base, database: database.kind, objectStore: objectStore.kind, backend: config.backend.kind }, 'ready')
+  if (config.log.format === 'json' || !process.stdout.isTTY) return
+  process.stdout.write(`
+  Memory Gateway   ${base}
+  database         ${database.kind === 'pglite' ? `embedded, in ${database.dir}` : `PostgreSQL ${services.database.version}`}
+  files            ${objectStore.kind === 'local' ? objectStore.dir : `s3://${objectStore.bucket}`}
+  memory backend   ${backend}
+
+  Read the API     ${base}/docs
+  Try it           curl -sS -X POST ${base}/users -H 'Content-Type: application/json' -d '{"user_id":"me"}'
+
+`)
+}

@@ -1,0 +1,41 @@
+import type { Log } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+
+export type Events = ReturnType<typeof createEvents>
+
+/** What is worth counting or logging, one function an event: callers name what happened, not where it is recorded. */
+export function createEvents(metrics: Metrics, log: Log) {
+  return {
+    attachmentStored(bytes: number) {
+      metrics.uploadedBytes.inc(bytes)
+    },
+    uploadStarted() {
+      metrics.uploadsInFlight.inc()
+    },
+    uploadEnded() {
+      metrics.uploadsInFlight.dec()
+    },
+    batchRelayed(batch: { id: string; action: string }) {
+      metrics.relayedBatches.inc({ action: batch.action, outcome: 'relayed' })
+    },
+    batchNotRelayed(batch: { id: string; action: string }, outcome: string, reason: string, attempts: number) {
+      metrics.relayedBatches.inc({ action: batch.action, outcome })
+      log.warn({ batchId: batch.id, action: batch.action, outcome, reason, attempts }, 'batch not relayed')
+    },
+    messagesSentAgain(batchId: string, count: number) {
+      metrics.possibleDuplicates.inc(count)
+      log.warn({ batchId, count }, 'messages sent again without knowing whether the backend had them')
+    },
+    hitDropped(reason: 'partition' | 'session' | 'sender', hit: { projectId: string; sessionId: string }) {
+      metrics.droppedHits.inc({ reason })
+      log.error({ reason, upstreamProjectId: hit.projectId, upstreamSessionId: hit.sessionId }, "dropped a foreign row of the backend's answer")
+    },
+    authenticationFailed() {
+      metrics.authFailures.inc()
+    },
+    objectsSwept(count: number) {
+      metrics.sweptObjects.inc(count)
+      log.info({ count }, 'deleted objects that nothing refers to')
+    },
+  }
+}

@@ -1,0 +1,23 @@
+import { pino } from 'pino'
+import pretty from 'pino-pretty'
+import type { Config } from '../config/config.ts'
+
+export type Log = Pick<import('pino').Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error'> & {
+  child(bindings: Record<string, unknown>): Log
+}
+
+/** Names under which a secret could reach a log line. */
+const SECRETS = ['user_key', 'authorization', 'Authorization', 'secretAccessKey', 'password', 'adminKey']
+
+/** JSON lines, or readable ones on a terminal. */
+export function createLogger(config: Config['log']): Log {
+  const options = {
+    level: config.level,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '***' },
+  }
+  const readable = config.format === 'pretty' || (config.format === 'auto' && process.stdout.isTTY)
+  if (!readable) return pino(options)
+  return pino(options, pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }))
+}

@@ -1,0 +1,132 @@
+import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
+import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
+import { createLocalObjectStore } from './adapters/object-store/local.ts'
+import { createS3ObjectStore } from './adapters/object-store/s3.ts'
+import type { BackendConfig, Config, ObjectStoreConfig } from './config/config.ts'
+import { type Database, type DatabaseConnection, timeQueries } from './db/database.ts'
+import { migratePglite, migratePostgres } from './db/migrate.ts'
+import { openPglite } from './db/pglite.ts'
+import { openPostgres } from './db/postgres.ts'
+import { createSpool } from './domain/attachments/spool.ts'
+import { resumeStalled } from './domain/attachments/sweep-orphans.ts'
+import { UploadGate } from './domain/attachments/upload-gate.ts'
+import type { DomainServices, SystemContext } from './domain/context.ts'
+import { releaseAllSessions } from './domain/relay/queries.ts'
+import { SessionRelay } from './domain/relay/session-relay.ts'
+import { createJobHandlers } from './jobs/handlers.ts'
+import { startQueue } from './jobs/queue.ts'
+import { createEvents } from './observability/events.ts'
+import type { Log } from './observability/logger.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { withTimedMethods } from './observability/timings.ts'
+import type { MemoryBackend } from './ports/memory-backend.ts'
+import type { ObjectStore } from './ports/object-store.ts'
+
+/** Everything that the surfaces need. Dispose of it last, after the server has let its requests go. */
+export interface Services extends DomainServices, AsyncDisposable {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Begins with the jobs, and with what an earlier process left undone. */
+  startJobs(): Promise<void>
+}
+
+export interface StartupProgress {
+  (step: string): void
+}
+
+const STORE_CALLS = new Set<keyof ObjectStore>(['put', 'get', 'head', 'delete'])
+const BACKEND_CALLS = new Set<keyof MemoryBackend>(['search'])
+
+/** The composition root: picks the adapters, opens them in order, and closes them in reverse. */
+export async function createServices(
+  config: Config,
+  options: { log: Log; progress?: StartupProgress; pollSeconds?: number; loadDataDir?: Blob },
+): Promise<Services> {
+  const { log, progress = () => {} } = options
+  await using opened = new AsyncDisposableStack()
+  const metrics = createMetrics()
+  const events = createEvents(metrics, log)
+
+  progress(config.database.kind === 'pglite' ? 'opening the embedded database' : 'connecting to PostgreSQL')
+  const database = await openDatabase(config, progress, options.loadDataDir)
+  opened.defer(() => database.close())
+
+  progress('checking the object store')
+  const objectStore = openObjectStore(config.objectStore)
+  opened.defer(() => objectStore.close())
+  await objectStore.selfTest()
+  const spool = createSpool(config.spoolDir)
+
+  const backend = openBackend(config.backend, database.db, log)
+  opened.defer(() => backend.close())
+  await warnIfAway(backend, log)
+
+  progress('starting the job queue')
+  const postgresUrl = config.database.kind === 'postgres' ? config.database.url : undefined
+  const pollSeconds = options.pollSeconds
+  const jobs = await startQueue(database, { postgresUrl, log, ...(pollSeconds !== undefined && { pollSeconds }) })
+  opened.defer(() => jobs.stop())
+
+  const relay = new SessionRelay({ db: database.db, objectStore, backend, events, log, attempts: config.relay.attempts })
+  opened.defer(() => relay.settle())
+
+  const disposables = opened.move()
+  const domain: DomainServices = {
+    db: database.db,
+    database,
+    objectStore: withTimedMethods(objectStore, 'store', STORE_CALLS),
+    backend: withTimedMethods(backend, 'backend', BACKEND_CALLS),
+    jobs,
+    relay,
+    spool,
+    uploads: new UploadGate(config.limits, events),
+    limits: config.limits,
+    events,
+    relayWaitMs: config.relay.waitMs,
+  }
+  return {
+    ...domain,
+    config,
+    log,
+    metrics,
+    async startJobs() {
+      if (database.kind === 'pglite') await releaseAllSessions(database.db)
+      const ctx: SystemContext = { services: domain, requestId: 'start', log, signal: new AbortController().signal }
+      await resumeStalled(ctx, 0)
+      await jobs.work(createJobHandlers(domain, log, config.orphanGraceMs))
+    },
+    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
+  }
+}
+
+async function openDatabase(config: Config, progress: StartupProgress, loadDataDir?: Blob): Promise<DatabaseConnection> {
+  if (config.database.kind === 'pglite') {
+    const connection = await openPglite({ dataDir: config.database.dir, ...(loadDataDir && { loadDataDir }) })
+    progress('updating its tables')
+    await migratePglite(connection.client)
+    timeQueries(connection.db)
+    return connection
+  }
+  const { url, poolSize } = config.database
+  const connection = await openPostgres({ url, maxConnections: poolSize })
+  progress('updating its tables')
+  await migratePostgres(url)
+  timeQueries(connection.db)
+  return connection
+}
+
+function openObjectStore(config: ObjectStoreConfig): ObjectStore {
+  return config.kind === 'local' ? createLocalObjectStore({ root: config.dir }) : createS3ObjectStore(config)
+}
+
+function openBackend(config: BackendConfig, db: Database, log: Log): MemoryBackend {
+  return config.kind === 'embedded' ? createEmbeddedBackend({ db, logger: log }) : createEverosBackend(config)
+}
+
+/** The gateway takes uploads also while its backend is away, so this is no reason not to start. */
+async function warnIfAway(backend: MemoryBackend, log: Log): Promise<void> {
+  const health = await backend.health()
+  if (health.status === 'ok') return
+  log.warn({ baseUrl: health.baseUrl, data: health.data }, 'EVEROS_BASE_URL: the memory backend does not answer; uploads will wait for it')
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { createS3ObjectStore, type S3Options } from '../../src/adapters/object-store/s3.ts'
+import { ObjectStoreError } from '../../src/ports/object-store.ts'
+import { describeObjectStore, inMemory, onDisk, rejectionOf } from './object-store.ts'
+
+const endpoint = process.env.TEST_S3_ENDPOINT
+
+if (!endpoint) {
+  // tests/services/ceph-rgw.sh starts one.
+  test.skipIf(process.env.REQUIRE_SERVICES !== '1')('the S3 object store needs TEST_S3_ENDPOINT', () => {
+    expect.fail('REQUIRE_SERVICES is 1, but TEST_S3_ENDPOINT is not set')
+  })
+} else {
+  const options: S3Options = {
+    bucket: process.env.TEST_S3_BUCKET ?? 'gateway-test',
+    endpoint,
+    region: process.env.TEST_S3_REGION ?? 'us-east-1',
+    accessKeyId: process.env.TEST_S3_ACCESS_KEY_ID,
+    secretAccessKey: process.env.TEST_S3_SECRET_ACCESS_KEY,
+    forcePathStyle: true,
+  }
+  describeObjectStore(`S3 at ${endpoint}`, () => createS3ObjectStore(options))
+  describeRealS3(options)
+}
+
+function describeRealS3(options: S3Options): void {
+  describe('a real S3', () => {
+    const folder = mkdtempSync(join(tmpdir(), 's3-store-'))
+    const store = createS3ObjectStore(options)
+    afterAll(async () => {
+      await store.close()
+      rmSync(folder, { recursive: true })
+    })
+
+    test.each([
+      ['memory', inMemory],
+      ['a spooled file', (bytes: Buffer) => onDisk(folder, bytes)],
+    ] as const)('other bytes than were hashed are refused (%s)', async (_, spool) => {
+      const key = `contract/${randomBytes(12).toString('hex')}`
+      const file = { ...spool(randomBytes(100_000)), sha256: inMemory(Buffer.from('other')).sha256 }
+      const failure = await rejectionOf(store.put(key, file, { contentType: 'text/plain' }))
+      expect(failure).toBeInstanceOf(ObjectStoreError)
+      expect(String(failure)).toContain('the bytes that arrived are not the bytes that were taken in')
+      expect(await store.head(key)).toBeUndefined()
+    })
+
+    test.each<[string, Partial<S3Options>]>([
+      ['S3_BUCKET', { bucket: 'no-such-bucket-here' }],
+      ['S3_ACCESS_KEY_ID', { accessKeyId: 'unknown' }],
+      ['S3_SECRET_ACCESS_KEY', { secretAccessKey: 'wrong' }],
+      ['S3_ENDPOINT', { endpoint: 'http://127.0.0.1:9', maxAttempts: 1 }],
+      ['S3_ENDPOINT', { endpoint: 'http://no-such-host.invalid', maxAttempts: 1 }],
+    ])('the self-test names %s for %j', async (setting, wrong) => {
+      const misled = createS3ObjectStore({ ...options, ...wrong })
+      const failure = await rejectionOf(misled.selfTest())
+      expect(failure).toBeInstanceOf(ObjectStoreError)
+      expect(String(failure)).toContain(`${setting}: `)
+      expect(await rejectionOf(misled.ping())).toBeInstanceOf(ObjectStoreError)
+      await misled.close()
+    })
+
+    test('a bucket that is not there is not an empty one', async () => {
+      const lost = createS3ObjectStore({ ...options, bucket: 'no-such-bucket-here' })
+      for (const call of [() => lost.head('a'), () => lost.get('a'), () => lost.delete('a')]) {
+        const failure = await rejectionOf(call())
+        expect(failure).toBeInstanceOf(ObjectStoreError)
+        expect(String(failure)).toContain('S3_BUCKET: ')
+      }
+      await lost.close()
+    })
+  })
+}
