@@ -1,9 +1,9 @@
-import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import type { Server } from 'node:http'
+import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import { createApp } from './app.ts'
 import { type Config, loadConfig } from './config/config.ts'
 import { ConfigError, readEnv } from './config/env.ts'
-import { createLogger, type Log } from './observability/logger.ts'
+import { createLogger, isReadable, type Log } from './observability/logger.ts'
 import { createServices, type Services } from './services.ts'
 
 /** Requests get this long to end after a SIGTERM; jobs and connections the rest of the 30 seconds. */
@@ -70,7 +70,13 @@ function createServer(config: Config, services: Services, isStopping: () => bool
 function listen(server: ServerType, config: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new Error(error.code === 'EADDRINUSE' ? `PORT: ${config.port} is in use on ${config.host}. Set PORT to another.` : `HOST, PORT: ${error.message}`))
+      reject(
+        new Error(
+          error.code === 'EADDRINUSE'
+            ? `PORT: ${config.port} is in use on ${config.host}. Set PORT to another.`
+            : `HOST, PORT: ${error.message}`,
+        ),
+      )
     })
     server.listen(config.port, config.host, resolve)
   })
@@ -106,8 +112,11 @@ function announce(config: Config, server: ServerType, services: Services): void 
   const { database, objectStore } = config
   const backend = config.backend.kind === 'everos' ? `EverOS at ${config.backend.baseUrl}` : 'embedded'
   const base = `http://${host}:${port}`
-  services.log.info({ base, database: database.kind, objectStore: objectStore.kind, backend: config.backend.kind }, 'ready')
-  if (config.log.format === 'json' || !process.stdout.isTTY) return
+  services.log.info(
+    { base, database: database.kind, objectStore: objectStore.kind, backend: config.backend.kind },
+    'ready',
+  )
+  if (!isReadable(config.log.format)) return
   process.stdout.write(`
   Memory Gateway   ${base}
   database         ${database.kind === 'pglite' ? `embedded, in ${database.dir}` : `PostgreSQL ${services.database.version}`}

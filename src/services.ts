@@ -41,7 +41,14 @@ const BACKEND_CALLS = new Set<keyof MemoryBackend>(['search'])
 /** The composition root: picks the adapters, opens them in order, and closes them in reverse. */
 export async function createServices(
   config: Config,
-  options: { log: Log; progress?: StartupProgress; pollSeconds?: number; loadDataDir?: Blob },
+  options: {
+    log: Log
+    progress?: StartupProgress
+    /** How often jobs are looked for. */
+    pollSeconds?: number
+    /** An open and migrated database to use instead of the configured embedded one; closed with the services. */
+    database?: DatabaseConnection
+  },
 ): Promise<Services> {
   const { log, progress = () => {} } = options
   await using opened = new AsyncDisposableStack()
@@ -49,8 +56,9 @@ export async function createServices(
   const events = createEvents(metrics, log)
 
   progress(config.database.kind === 'pglite' ? 'opening the embedded database' : 'connecting to PostgreSQL')
-  const database = await openDatabase(config, progress, options.loadDataDir)
+  const database = options.database ?? (await openDatabase(config, progress))
   opened.defer(() => database.close())
+  timeQueries(database.db)
 
   progress('checking the object store')
   const objectStore = openObjectStore(config.objectStore)
@@ -68,7 +76,14 @@ export async function createServices(
   const jobs = await startQueue(database, { postgresUrl, log, ...(pollSeconds !== undefined && { pollSeconds }) })
   opened.defer(() => jobs.stop())
 
-  const relay = new SessionRelay({ db: database.db, objectStore, backend, events, log, attempts: config.relay.attempts })
+  const relay = new SessionRelay({
+    db: database.db,
+    objectStore,
+    backend,
+    events,
+    log,
+    attempts: config.relay.attempts,
+  })
   opened.defer(() => relay.settle())
 
   const disposables = opened.move()
@@ -100,19 +115,17 @@ export async function createServices(
   }
 }
 
-async function openDatabase(config: Config, progress: StartupProgress, loadDataDir?: Blob): Promise<DatabaseConnection> {
+async function openDatabase(config: Config, progress: StartupProgress): Promise<DatabaseConnection> {
   if (config.database.kind === 'pglite') {
-    const connection = await openPglite({ dataDir: config.database.dir, ...(loadDataDir && { loadDataDir }) })
+    const connection = await openPglite({ dataDir: config.database.dir })
     progress('updating its tables')
     await migratePglite(connection.client)
-    timeQueries(connection.db)
     return connection
   }
   const { url, poolSize } = config.database
   const connection = await openPostgres({ url, maxConnections: poolSize })
   progress('updating its tables')
   await migratePostgres(url)
-  timeQueries(connection.db)
   return connection
 }
 
@@ -128,5 +141,8 @@ function openBackend(config: BackendConfig, db: Database, log: Log): MemoryBacke
 async function warnIfAway(backend: MemoryBackend, log: Log): Promise<void> {
   const health = await backend.health()
   if (health.status === 'ok') return
-  log.warn({ baseUrl: health.baseUrl, data: health.data }, 'EVEROS_BASE_URL: the memory backend does not answer; uploads will wait for it')
+  log.warn(
+    { baseUrl: health.baseUrl, data: health.data },
+    'EVEROS_BASE_URL: the memory backend does not answer; uploads will wait for it',
+  )
 }

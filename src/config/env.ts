@@ -14,7 +14,9 @@ const size = (mebibytes: number) => bytes.optional().transform((value) => value 
 const count = (fallback: number, min = 1) => z.coerce.number().int().min(min).default(fallback)
 const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback)
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
-const url = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).transform((value) => value.replace(/\/+$/, ''))
+const url = z
+  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+  .transform((value) => value.replace(/\/+$/, ''))
 
 /** Every setting of the gateway; `.env.example` explains them, and a test keeps the two equal. */
 export const envSchema = z.object({
@@ -24,7 +26,10 @@ export const envSchema = z.object({
   GATEWAY_ADMIN_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
   CORS_ORIGINS: z.string().optional(),
 
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
+    .optional(),
   DATABASE_POOL_SIZE: count(10),
 
   S3_BUCKET: z.string().min(3).optional(),

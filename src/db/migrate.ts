@@ -13,7 +13,12 @@ const MIGRATION_LOCK = 7_410_250_311
 
 /** Brings the server's schema up to date. Drizzle takes no lock itself: replicas that start together wait here. */
 export async function migratePostgres(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {}, connection: { application_name: 'memory-gateway migration' } })
+  const sql = postgres(url, {
+    max: 1,
+    connect_timeout: 5,
+    onnotice: () => {},
+    connection: { application_name: 'memory-gateway migration' },
+  })
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`
     await migrateOnPostgres(drizzlePostgres(sql), { migrationsFolder })

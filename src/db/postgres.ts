@@ -12,7 +12,11 @@ export async function openPostgres(options: { url: string; maxConnections: numbe
     connect_timeout: 5,
     idle_timeout: 300,
     onnotice: () => {},
-    connection: { application_name: 'memory-gateway', statement_timeout: 10_000, idle_in_transaction_session_timeout: 10_000 },
+    connection: {
+      application_name: 'memory-gateway',
+      statement_timeout: 10_000,
+      idle_in_transaction_session_timeout: 10_000,
+    },
   })
   try {
     const [row] = await sql<{ version: string; number: number }[]>`
@@ -32,8 +36,11 @@ export async function openPostgres(options: { url: string; maxConnections: numbe
   } catch (error) {
     await sql.end({ timeout: 0 })
     if (error instanceof Error && error.message.startsWith('DATABASE_URL')) throw error
-    throw new Error(`DATABASE_URL: cannot use the PostgreSQL server (${error instanceof Error ? error.message : error}).`, {
-      cause: error,
-    })
+    throw new Error(
+      `DATABASE_URL: cannot use the PostgreSQL server (${error instanceof Error ? error.message : error}).`,
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -20,12 +20,18 @@ export function decodeCursor(text: string | undefined): Cursor | undefined {
     const [sort, id] = shape.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
     return { sort, id }
   } catch (error) {
-    throw new GatewayError('invalid_request', 'cursor: send the next_cursor of the page before, or none.', { cause: error })
+    throw new GatewayError('invalid_request', 'cursor: send the next_cursor of the page before, or none.', {
+      cause: error,
+    })
   }
 }
 
 /** Cuts the one row too many off a page that was queried with `limit + 1`. */
-export function toPage<T>(rows: readonly T[], limit: number, toCursor: (last: T) => Cursor): { items: readonly T[]; nextCursor: string | null } {
+export function toPage<T>(
+  rows: readonly T[],
+  limit: number,
+  toCursor: (last: T) => Cursor,
+): { items: readonly T[]; nextCursor: string | null } {
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   return { items, nextCursor: rows.length > limit && last ? encodeCursor(toCursor(last)) : null }

@@ -50,11 +50,19 @@ export async function sendFile(
 }
 
 function matches(header: string | undefined, etag: string): boolean {
-  return header !== undefined && header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*')
+  return (
+    header !== undefined &&
+    header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*')
+  )
 }
 
 /** One range is served; several, or one that cannot be read, get the whole file, as RFC 9110 allows. */
-function resolveRange(header: string | undefined, ifRange: string | undefined, size: number, etag: string): RangeAnswer {
+function resolveRange(
+  header: string | undefined,
+  ifRange: string | undefined,
+  size: number,
+  etag: string,
+): RangeAnswer {
   const found = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '')
   if (!found || (ifRange !== undefined && ifRange !== etag) || (!found[1] && !found[2])) return { status: 200 }
   const [first, last] = [found[1], found[2]]
@@ -67,6 +75,9 @@ function resolveRange(header: string | undefined, ifRange: string | undefined, s
 /** RFC 6266: an ASCII stand-in, and the name itself as RFC 8187 has it. */
 export function contentDisposition(name: string): string {
   const ascii = name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_')
-  const encoded = encodeURIComponent(name).replaceAll(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+  const encoded = encodeURIComponent(name).replaceAll(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
   return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`
 }

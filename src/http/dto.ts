@@ -45,7 +45,11 @@ export function toSearchResult(
     facts: [...hit.facts],
     score: hit.score,
     timestamp: hit.timestamp,
-    sources: sources.map((source) => ({ message_id: source.id, sender_id: source.senderId, timestamp: source.timestamp })),
+    sources: sources.map((source) => ({
+      message_id: source.id,
+      sender_id: source.senderId,
+      timestamp: source.timestamp,
+    })),
     attachments: attachments.map((file) => ({
       attachment_id: file.id,
       type: file.kind,
@@ -95,7 +99,10 @@ export function toSession(row: Awaited<ReturnType<typeof listSessions>>['items']
 
 type MessagePage = Awaited<ReturnType<typeof listMessages>>
 
-export function toMessage({ message, state }: MessagePage['items'][number], page: MessagePage): z.infer<typeof Message> {
+export function toMessage(
+  { message, state }: MessagePage['items'][number],
+  page: MessagePage,
+): z.infer<typeof Message> {
   return {
     message_id: message.id,
     role: message.role,
@@ -116,7 +123,10 @@ export function toMessage({ message, state }: MessagePage['items'][number], page
   }
 }
 
-function messageState(state: MessagePage['items'][number]['state'], isExtracted: boolean): z.infer<typeof Message>['state'] {
+function messageState(
+  state: MessagePage['items'][number]['state'],
+  isExtracted: boolean,
+): z.infer<typeof Message>['state'] {
   if (state === 'failed' || state === 'rejected') return 'failed'
   if (state !== 'relayed') return 'queued'
   return isExtracted ? 'extracted' : 'accumulated'

@@ -56,7 +56,8 @@ export function renderError(error: Error, c: Context<HttpEnv>): Response {
 
 function toGatewayError(error: Error): GatewayError {
   if (error instanceof GatewayError) return error
-  if (error instanceof HTTPException && error.status === 400) return new MalformedRequestError('The body is not valid JSON.', error)
+  if (error instanceof HTTPException && error.status === 400)
+    return new MalformedRequestError('The body is not valid JSON.', error)
   if (error instanceof HTTPException && error.status === 415) {
     return new GatewayError('unsupported_media_type', 'Send the body as application/json.', { cause: error })
   }

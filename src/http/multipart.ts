@@ -92,7 +92,8 @@ function pump(incoming: IncomingMessage, parser: BusboyInstance, form: FormReade
     const onData = (chunk: Buffer) => {
       size += chunk.length
       if (size > limits.requestBytes) return stop(requestTooLarge(limits))
-      tail = chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
+      tail =
+        chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
       // More data can come after pause(): one drain listener at a time.
       if (parser.write(chunk) || isDraining) return
       isDraining = true
@@ -104,7 +105,8 @@ function pump(incoming: IncomingMessage, parser: BusboyInstance, form: FormReade
     }
     incoming.on('data', onData)
     incoming.once('end', () => {
-      if (!tail.includes(finalBoundary)) stop(new MalformedRequestError('The multipart body ends before its final boundary.'))
+      if (!tail.includes(finalBoundary))
+        stop(new MalformedRequestError('The multipart body ends before its final boundary.'))
       else parser.end()
     })
     incoming.once('error', stop)
@@ -158,7 +160,9 @@ class FormReader {
     if (!this.#checkName(name)) return
     if (isCut) return this.fail(tooLong(`The field ${name}`, 'max_field_bytes', limits.messagesBytes))
     if (this.#fields.has(name)) {
-      return this.fail(new GatewayError('invalid_request', `The field ${name} was sent twice.`, { details: { field: name } }))
+      return this.fail(
+        new GatewayError('invalid_request', `The field ${name} was sent twice.`, { details: { field: name } }),
+      )
     }
     this.#fields.set(name, value)
     const check = this.#options.onField(this.#fields)
@@ -170,7 +174,12 @@ class FormReader {
     stream.on('error', () => {})
     if (!this.#checkName(name)) return
     if (encoding === 'base64' || encoding === 'quoted-printable') {
-      return this.fail(new GatewayError('invalid_request', `Send the bytes of ${name} as they are, without Content-Transfer-Encoding.`))
+      return this.fail(
+        new GatewayError(
+          'invalid_request',
+          `Send the bytes of ${name} as they are, without Content-Transfer-Encoding.`,
+        ),
+      )
     }
     this.#current = stream
     const taken = this.#options.spool
@@ -183,7 +192,8 @@ class FormReader {
   #checkName(name: string | undefined): name is string {
     const { fieldNameBytes } = this.#options.limits
     if (!name) this.fail(new MalformedRequestError('A part of the multipart body has no name.'))
-    else if (Buffer.byteLength(name) > fieldNameBytes) this.fail(tooLong('A field name', 'max_field_name_bytes', fieldNameBytes))
+    else if (Buffer.byteLength(name) > fieldNameBytes)
+      this.fail(tooLong('A field name', 'max_field_name_bytes', fieldNameBytes))
     else return true
     return false
   }
@@ -199,9 +209,13 @@ async function* limited(stream: Readable, name: string, maxBytes: number): Async
 }
 
 function tooMany(what: string, limit: number): GatewayError {
-  return new GatewayError('payload_too_large', `A request may have ${limit} ${what} at most.`, { details: { [`max_${what}`]: limit } })
+  return new GatewayError('payload_too_large', `A request may have ${limit} ${what} at most.`, {
+    details: { [`max_${what}`]: limit },
+  })
 }
 
 function tooLong(what: string, detail: string, limit: number): GatewayError {
-  return new GatewayError('payload_too_large', `${what} may have ${limit} bytes at most.`, { details: { [detail]: limit } })
+  return new GatewayError('payload_too_large', `${what} may have ${limit} bytes at most.`, {
+    details: { [detail]: limit },
+  })
 }

@@ -26,7 +26,8 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
     info: {
       title: 'Memory Gateway',
       version: '0.1.0',
-      description: 'Multimodal memory for AI applications: chat messages with files, a resource library, scoped search.',
+      description:
+        'Multimodal memory for AI applications: chat messages with files, a resource library, scoped search.',
     },
     security: [{ userKey: [] }, {}],
   })

@@ -158,7 +158,9 @@ export const UserKey = z
   })
   .openapi('UserKey')
 
-export const nextCursor = { next_cursor: z.string().nullable().describe('Send it as cursor for the next page; null on the last.') }
+export const nextCursor = {
+  next_cursor: z.string().nullable().describe('Send it as cursor for the next page; null on the last.'),
+}
 
 type Status = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 502 | 503 | 504
 

@@ -8,7 +8,10 @@ import { type MultipartForm, readMultipart } from './multipart.ts'
  * soon as it is known, from the headers or query before the body is read, so that no stranger's files are taken in for long.
  * Temp files live until `work` has ended.
  */
-export async function withUpload<T>(c: HttpContext, work: (ctx: Context, form: MultipartForm) => Promise<T>): Promise<T> {
+export async function withUpload<T>(
+  c: HttpContext,
+  work: (ctx: Context, form: MultipartForm) => Promise<T>,
+): Promise<T> {
   const { uploads, spool, limits } = c.get('services')
   using _place = uploads.enter()
   await using files = spool.open()
@@ -46,11 +49,19 @@ function formCredentials(fields: ReadonlyMap<string, string>, query: CredentialF
 
 /** The text fields beside the credentials, as a verb's input. `invalid_request` for one that the route does not know. */
 export function inputFields(form: MultipartForm, known: readonly string[]): Record<string, string> {
-  const unknown = [...form.fields.keys()].filter((name) => !known.includes(name) && name !== 'user_id' && name !== 'user_key')
+  const unknown = [...form.fields.keys()].filter(
+    (name) => !known.includes(name) && name !== 'user_id' && name !== 'user_key',
+  )
   if (unknown.length > 0) {
-    throw new GatewayError('invalid_request', `Unknown field: ${unknown.join(', ')}. A file needs a filename in its part.`, {
-      details: { unknown_fields: unknown },
-    })
+    throw new GatewayError(
+      'invalid_request',
+      `Unknown field: ${unknown.join(', ')}. A file needs a filename in its part.`,
+      {
+        details: { unknown_fields: unknown },
+      },
+    )
   }
-  return Object.fromEntries(known.flatMap((name) => (form.fields.has(name) ? [[name, form.fields.get(name) ?? '']] : [])))
+  return Object.fromEntries(
+    known.flatMap((name) => (form.fields.has(name) ? [[name, form.fields.get(name) ?? '']] : [])),
+  )
 }

@@ -12,7 +12,9 @@ export interface RunningQueue extends JobQueue {
   stop(): Promise<void>
 }
 
-export type JobHandlers = { [N in Job['name']]: (job: Extract<Job, { name: N }>, signal: AbortSignal) => Promise<boolean> }
+export type JobHandlers = {
+  [N in Job['name']]: (job: Extract<Job, { name: N }>, signal: AbortSignal) => Promise<boolean>
+}
 
 const QUEUES = {
   // A request relays what it stored by itself; its job is there for when it could not.
@@ -95,7 +97,11 @@ async function workOn(
             : { id, status: 'failed' as const, output: { reason: 'not done yet' } }
         } catch (error) {
           log.error({ err: error, job: name }, 'job failed')
-          return { id, status: 'failed' as const, output: { reason: error instanceof Error ? error.message : 'unknown' } }
+          return {
+            id,
+            status: 'failed' as const,
+            output: { reason: error instanceof Error ? error.message : 'unknown' },
+          }
         }
       }),
     ),

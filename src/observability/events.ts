@@ -28,7 +28,10 @@ export function createEvents(metrics: Metrics, log: Log) {
     },
     hitDropped(reason: 'partition' | 'session' | 'sender', hit: { projectId: string; sessionId: string }) {
       metrics.droppedHits.inc({ reason })
-      log.error({ reason, upstreamProjectId: hit.projectId, upstreamSessionId: hit.sessionId }, "dropped a foreign row of the backend's answer")
+      log.error(
+        { reason, upstreamProjectId: hit.projectId, upstreamSessionId: hit.sessionId },
+        "dropped a foreign row of the backend's answer",
+      )
     },
     authenticationFailed() {
       metrics.authFailures.inc()

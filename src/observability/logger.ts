@@ -17,7 +17,11 @@ export function createLogger(config: Config['log']): Log {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '***' },
   }
-  const readable = config.format === 'pretty' || (config.format === 'auto' && process.stdout.isTTY)
-  if (!readable) return pino(options)
-  return pino(options, pretty({ colorize: process.stdout.isTTY, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }))
+  if (!isReadable(config.format)) return pino(options)
+  return pino(options, pretty({ colorize: process.stdout.isTTY, singleLine: true, translateTime: 'SYS:HH:MM:ss.l' }))
+}
+
+/** True if the log is written for people rather than machines. */
+export function isReadable(format: Config['log']['format']): boolean {
+  return format === 'pretty' || (format === 'auto' && process.stdout.isTTY)
 }

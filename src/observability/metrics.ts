@@ -35,7 +35,15 @@ export function createMetrics() {
       labelNames: ['reason'] as const,
       registers,
     }),
-    authFailures: new Counter({ name: 'gateway_auth_failures_total', help: 'Requests without a valid key.', registers }),
-    sweptObjects: new Counter({ name: 'gateway_swept_objects_total', help: 'Objects deleted by the sweeper.', registers }),
+    authFailures: new Counter({
+      name: 'gateway_auth_failures_total',
+      help: 'Requests without a valid key.',
+      registers,
+    }),
+    sweptObjects: new Counter({
+      name: 'gateway_swept_objects_total',
+      help: 'Objects deleted by the sweeper.',
+      registers,
+    }),
   }
 }

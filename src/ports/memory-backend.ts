@@ -28,7 +28,9 @@ export interface BackendFile {
   presign(expiresInSeconds: number): Promise<string | undefined>
 }
 
-export type BackendItem = { readonly type: 'text'; readonly text: string } | { readonly type: 'file'; readonly file: BackendFile }
+export type BackendItem =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'file'; readonly file: BackendFile }
 
 export interface BackendMessage {
   readonly role: 'user' | 'assistant' | 'tool'
@@ -162,13 +164,20 @@ export interface MemoryBackend {
    * After an `unknown` add: the timestamps of those messages that the backend holds neither in its buffer nor in a
    * memory; undefined if it cannot tell.
    */
-  findMissing(session: BackendSession, timestamps: readonly number[], signal?: AbortSignal): Promise<readonly number[] | undefined>
+  findMissing(
+    session: BackendSession,
+    timestamps: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<readonly number[] | undefined>
 
   /**
    * Deletes a session's memories and buffer, or the whole partition's where `sessionId` is left out. `unsupported`:
    * this backend cannot delete, and the caller must hide what remains. Forgetting what is unknown succeeds.
    */
-  forget(target: { projectId: string; senderId: string; sessionId?: string }, signal?: AbortSignal): Promise<'forgotten' | 'unsupported'>
+  forget(
+    target: { projectId: string; senderId: string; sessionId?: string },
+    signal?: AbortSignal,
+  ): Promise<'forgotten' | 'unsupported'>
 
   /** Releases sockets and workers. Idempotent; no other call may follow. */
   close(): Promise<void>

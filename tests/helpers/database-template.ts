@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import { migratePglite } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 
@@ -9,22 +10,41 @@ const cache = 'node_modules/.cache/memory-gateway'
 /** Where the migrated, empty PGlite is kept: initdb takes seconds, loading a dump does not. */
 export function templatePath(): string {
   const hash = createHash('sha256').update(readFileSync('node_modules/@electric-sql/pglite/package.json'))
-  for (const file of readdirSync('drizzle').filter((name) => name.endsWith('.sql')).toSorted()) {
+  for (const file of readdirSync('drizzle')
+    .filter((name) => name.endsWith('.sql'))
+    .toSorted()) {
     hash.update(readFileSync(join('drizzle', file)))
   }
   return join(cache, `pglite-${hash.digest('hex').slice(0, 16)}.tar`)
 }
 
-/** Vitest global set-up: makes the template if these migrations have none yet. */
-export default async function setup(): Promise<void> {
-  const path = templatePath()
-  if (existsSync(path)) return
-  rmSync(cache, { recursive: true, force: true })
+/** Vitest global set-up: makes the template if these migrations have none yet; the teardown drops the run's databases. */
+export default async function setup(): Promise<() => Promise<void>> {
+  process.env.GATEWAY_TEST_RUN = randomBytes(4).toString('hex')
+  if (!existsSync(templatePath())) await makeTemplate(templatePath())
+  return dropDatabases
+}
+
+async function makeTemplate(path: string): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const database = await openPglite({})
   await migratePglite(database.client)
   const dump = await database.client.dumpDataDir('none')
-  writeFileSync(`${path}.part`, Buffer.from(await dump.arrayBuffer()))
-  renameSync(`${path}.part`, path)
+  const part = `${path}.${process.pid}`
+  writeFileSync(part, Buffer.from(await dump.arrayBuffer()))
+  renameSync(part, path)
+  for (const name of readdirSync(cache)) {
+    if (name.endsWith('.tar') && join(cache, name) !== path) rmSync(join(cache, name), { force: true })
+  }
   await database.close()
+}
+
+async function dropDatabases(): Promise<void> {
+  const url = process.env.TEST_DATABASE_URL
+  if (!url) return
+  const admin = postgres(url, { max: 1, onnotice: () => {} })
+  const rows = await admin<{ datname: string }[]>`
+    select datname from pg_database where datname like ${`gateway_test_${process.env.GATEWAY_TEST_RUN}_%`}`
+  for (const { datname } of rows) await admin.unsafe(`drop database if exists ${datname} with (force)`)
+  await admin.end()
 }

@@ -12,7 +12,7 @@ export const testDatabaseUrl = process.env.TEST_DATABASE_URL
 
 /** Creates an empty database on the test server; returns its URL and what drops it. */
 export async function createPostgresDatabase(serverUrl: string): Promise<{ url: string; drop: () => Promise<void> }> {
-  const name = `gateway_test_${randomBytes(6).toString('hex')}`
+  const name = `gateway_test_${process.env.GATEWAY_TEST_RUN}_${randomBytes(6).toString('hex')}`
   const admin = postgres(serverUrl, { max: 1, onnotice: () => {} })
   await admin.unsafe(`create database ${name}`)
   await admin.end()

@@ -30,9 +30,13 @@ export async function detectUpload(
     })
   }
   if (declared && !isCompatible(declared, type)) {
-    throw new GatewayError('unsupported_media_type', `${name} was sent as ${declared}, but its content is ${type.mimeType}.`, {
-      details: { upload_id: upload.uploadId, declared_type: declared, mime_type: type.mimeType },
-    })
+    throw new GatewayError(
+      'unsupported_media_type',
+      `${name} was sent as ${declared}, but its content is ${type.mimeType}.`,
+      {
+        details: { upload_id: upload.uploadId, declared_type: declared, mime_type: type.mimeType },
+      },
+    )
   }
   return { uploadId: upload.uploadId, file: upload.file, type, name }
 }

@@ -18,12 +18,18 @@ export async function requireAttachment(ctx: Context, id: string): Promise<Attac
  */
 export async function openAttachment(ctx: Context, attachment: AttachmentRow, range?: ByteRange): Promise<Readable> {
   try {
-    const stream = await ctx.services.objectStore.get(attachment.objectKey, { ...(range && { range }), signal: ctx.signal })
+    const stream = await ctx.services.objectStore.get(attachment.objectKey, {
+      ...(range && { range }),
+      signal: ctx.signal,
+    })
     return range ? stream : verifySha256(stream, attachment)
   } catch (error) {
     if (error instanceof ObjectNotFoundError) {
       throw new GatewayError('internal', 'The file is missing in the object store.', { cause: error })
     }
-    throw new GatewayError('unavailable', 'The file cannot be read now. Try again later.', { cause: error, retryAfter: 5 })
+    throw new GatewayError('unavailable', 'The file cannot be read now. Try again later.', {
+      cause: error,
+      retryAfter: 5,
+    })
   }
 }

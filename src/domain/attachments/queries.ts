@@ -8,7 +8,9 @@ export type AttachmentRow = typeof attachments.$inferSelect
 export type NewAttachment = Omit<AttachmentRow, 'messageId' | 'state' | 'createdAt' | 'updatedAt' | 'userId'>
 
 export async function insertReceiving(tx: Database, owner: Owner, rows: readonly NewAttachment[]): Promise<void> {
-  await tx.insert(attachments).values(rows.map((row) => ({ ...row, userId: owner.userId, state: 'receiving' as const })))
+  await tx
+    .insert(attachments)
+    .values(rows.map((row) => ({ ...row, userId: owner.userId, state: 'receiving' as const })))
 }
 
 /** Marks a stored object, and says which message it belongs to. */
@@ -54,7 +56,11 @@ const attachmentsByMessages = preparedOn((db) =>
     .prepare('attachments_by_messages'),
 )
 
-export function selectAttachmentsOf(db: Database, owner: Owner, messageIds: readonly string[]): Promise<AttachmentRow[]> {
+export function selectAttachmentsOf(
+  db: Database,
+  owner: Owner,
+  messageIds: readonly string[],
+): Promise<AttachmentRow[]> {
   if (messageIds.length === 0) return Promise.resolve([])
   return attachmentsByMessages(db).execute({ userId: owner.userId, messageIds: textArray(messageIds) })
 }
@@ -85,10 +91,16 @@ export function selectDeleting(db: Database, limit: number): Promise<AttachmentR
 }
 
 /** System scope: batches that stopped while their files were being stored, longer ago than the grace time. */
-export function selectAbandoned(db: Database, graceMs: number, limit: number): Promise<{ id: string; userId: string }[]> {
+export function selectAbandoned(
+  db: Database,
+  graceMs: number,
+  limit: number,
+): Promise<{ id: string; userId: string }[]> {
   return db
     .select({ id: batches.id, userId: batches.userId })
     .from(batches)
-    .where(and(eq(batches.state, 'receiving'), sql`${batches.updatedAt} < now() - ${graceMs} * interval '1 millisecond'`))
+    .where(
+      and(eq(batches.state, 'receiving'), sql`${batches.updatedAt} < now() - ${graceMs} * interval '1 millisecond'`),
+    )
     .limit(limit)
 }

@@ -65,7 +65,10 @@ async function takeFile(source: AsyncIterable<Buffer>, dir: string, paths: strin
     }
   } catch (error) {
     throw isDiskFull(error)
-      ? new GatewayError('unavailable', 'The gateway has no room for the upload now. Try again later.', { cause: error, retryAfter: 30 })
+      ? new GatewayError('unavailable', 'The gateway has no room for the upload now. Try again later.', {
+          cause: error,
+          retryAfter: 30,
+        })
       : error
   } finally {
     await file?.handle.close()

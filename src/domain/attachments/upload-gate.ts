@@ -17,7 +17,9 @@ export class UploadGate {
   /** A place for one upload; dispose of it when the upload is over. `unavailable` if all are taken. */
   enter(): Disposable {
     if (this.#inFlight >= this.#limits.uploads) {
-      throw new GatewayError('unavailable', 'The gateway is receiving as many uploads as it can. Try again.', { retryAfter: 1 })
+      throw new GatewayError('unavailable', 'The gateway is receiving as many uploads as it can. Try again.', {
+        retryAfter: 1,
+      })
     }
     this.#inFlight++
     this.#events.uploadStarted()

@@ -37,7 +37,12 @@ export async function storeReceivedBatch(
 }
 
 /** Locks the batch if it is in that state. */
-export async function lockBatch(tx: Database, owner: Owner, batchId: string, state: BatchState): Promise<BatchRow | undefined> {
+export async function lockBatch(
+  tx: Database,
+  owner: Owner,
+  batchId: string,
+  state: BatchState,
+): Promise<BatchRow | undefined> {
   const [row] = await tx
     .select()
     .from(batches)
@@ -51,7 +56,7 @@ export async function reopenBatches(tx: Database, owner: Owner, sessionId: strin
   const rows = await tx
     .update(batches)
     .set({
-state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
+      state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
       attempts: 0,
       updatedAt: sql`now()`,
     })
@@ -107,7 +112,9 @@ export async function claimSession(
   const claimed = await db
     .update(sessions)
     .set({ relayToken: token, relayLeaseUntil: leaseEnd(leaseMs) })
-    .where(and(eq(sessions.id, sessionId), or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`))))
+    .where(
+      and(eq(sessions.id, sessionId), or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`))),
+    )
     .returning({ id: sessions.id })
   if (claimed.length === 0) return undefined
   const [row] = await sessionToRelay(db).execute({ sessionId })

@@ -12,7 +12,11 @@ export function refusedByBackend(outcome: Extract<BatchOutcome, { state: 'reject
     )
   }
   if (outcome.code === 'UNSUPPORTED_FORMAT') {
-    return new GatewayError('unsupported_media_type', 'The memory backend does not support this kind of file. Nothing was kept.', { details })
+    return new GatewayError(
+      'unsupported_media_type',
+      'The memory backend does not support this kind of file. Nothing was kept.',
+      { details },
+    )
   }
   return new GatewayError('backend_rejected', `The memory backend refused the request: ${outcome.message}`, { details })
 }

@@ -33,19 +33,27 @@ export async function relayBatch(
   if (isUnsettled(deps, batch)) return { state: 'waiting', code: batch.reason ?? TIMEOUT }
   const attempts = batch.attempts + 1
   try {
-    const answer = batch.action === 'flush' ? await flush(deps, session, upstream, batch, attempts, signal) : await add(deps, session, upstream, batch, attempts, signal)
+    const answer =
+      batch.action === 'flush'
+        ? await flush(deps, session, upstream, batch, attempts, signal)
+        : await add(deps, session, upstream, batch, attempts, signal)
     if (!answer) return { state: 'gone' }
     return await recordSuccess(deps, session, batch, answer)
   } catch (error) {
-    if (!(error instanceof BackendError)) deps.log.error({ err: error, batchId: batch.id }, 'batch not relayed for a fault of the gateway')
-    const failure = error instanceof BackendError ? error : new BackendError('unknown', 'INTERNAL', 'The gateway could not relay the batch.')
+    if (!(error instanceof BackendError))
+      deps.log.error({ err: error, batchId: batch.id }, 'batch not relayed for a fault of the gateway')
+    const failure =
+      error instanceof BackendError
+        ? error
+        : new BackendError('unknown', 'INTERNAL', 'The gateway could not relay the batch.')
     return recordFailure(deps, session, { ...batch, attempts }, failure)
   }
 }
 
 /** After a lost answer the backend may still be at work: what it says it lacks may yet arrive. */
 function isUnsettled(deps: RelayDependencies, batch: BatchRow): boolean {
-  const mayStillArrive = batch.action === 'add' && (batch.state === 'relaying' || (batch.state === 'unknown' && batch.reason === TIMEOUT))
+  const mayStillArrive =
+    batch.action === 'add' && (batch.state === 'relaying' || (batch.state === 'unknown' && batch.reason === TIMEOUT))
   return mayStillArrive && Date.now() - batch.updatedAt.getTime() < deps.backend.settleMs
 }
 
@@ -63,7 +71,8 @@ async function add(
   if (batch.state !== 'stored') {
     const timestamps = all.map(({ timestamp }) => timestamp)
     const missing = await deps.backend.findMissing(upstream, timestamps, signal)
-    if (missing?.length === 0) return { requestId: batch.upstreamRequestId ?? '', messageCount: all.length, status: 'accumulated' }
+    if (missing?.length === 0)
+      return { requestId: batch.upstreamRequestId ?? '', messageCount: all.length, status: 'accumulated' }
     if (missing) messages = all.filter(({ timestamp }) => missing.includes(timestamp))
     else deps.events.messagesSentAgain(batch.id, all.length)
   }
@@ -138,7 +147,11 @@ async function recordFailure(
   return { state: 'waiting', code: error.code }
 }
 
-function nextState(deps: RelayDependencies, batch: BatchRow, error: BackendError): 'rejected' | 'failed' | 'stored' | 'unknown' {
+function nextState(
+  deps: RelayDependencies,
+  batch: BatchRow,
+  error: BackendError,
+): 'rejected' | 'failed' | 'stored' | 'unknown' {
   if (error.outcome === 'rejected') return 'rejected'
   if (error.needsOperator || batch.attempts >= deps.attempts) return 'failed'
   // A flush may be repeated without harm, so its lost answer needs no looking.

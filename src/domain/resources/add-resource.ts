@@ -26,7 +26,12 @@ export function resourceUri(externalUserId: string, resourceId: string): string 
  * Keeps one file as a resource with a session of its own, and has the backend add and flush it. `processing` if that
  * is not done in time, or `waitMs` is 0.
  */
-export async function addResource(ctx: Context, input: unknown, upload: Upload, waitMs: number): Promise<AddedResource> {
+export async function addResource(
+  ctx: Context,
+  input: unknown,
+  upload: Upload,
+  waitMs: number,
+): Promise<AddedResource> {
   const { app_id: appId, project_id: projectId, title, description } = parseInput(AddResourceInput, input)
   const detected = await detectUpload(upload, undefined, ctx.services.limits.filenameBytes)
   const scope = await ensureScope(ctx, { appId, projectId })
@@ -35,7 +40,10 @@ export async function addResource(ctx: Context, input: unknown, upload: Upload, 
   const flushId = createId('bat')
 
   const about = [title, description].filter((text) => text).join('\n')
-  const items: ResolvedItem[] = [...(about ? [{ type: 'text' as const, text: about }] : []), { type: 'file', upload: detected }]
+  const items: ResolvedItem[] = [
+    ...(about ? [{ type: 'text' as const, text: about }] : []),
+    { type: 'file', upload: detected },
+  ]
   const batch = await storeBatch(
     ctx,
     { scope, sessionId, kind: 'resource' },
@@ -44,7 +52,13 @@ export async function addResource(ctx: Context, input: unknown, upload: Upload, 
       const [attachment] = stored.attachments
       if (!attachment) throw new Error('A resource has a file.')
       const position = stored.position + 1
-      await insertBatch(tx, ctx.caller, { id: flushId, action: 'flush', state: 'stored', sessionId: stored.session.id, position })
+      await insertBatch(tx, ctx.caller, {
+        id: flushId,
+        action: 'flush',
+        state: 'stored',
+        sessionId: stored.session.id,
+        position,
+      })
       await setLastUpstreamTimestamp(tx, ctx.caller, stored.session.id, position)
       await insertResource(tx, ctx.caller, {
         id: resourceId,

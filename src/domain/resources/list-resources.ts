@@ -8,7 +8,14 @@ import { ListResourcesInput, UpdateResourceInput } from './schemas.ts'
 
 /** The caller's resources in one app and project, newest first. */
 export async function listResources(ctx: Context, input: unknown) {
-  const { app_id: appId, project_id: projectId, status, content_type: kind, cursor, limit } = parseInput(ListResourcesInput, input)
+  const {
+    app_id: appId,
+    project_id: projectId,
+    status,
+    content_type: kind,
+    cursor,
+    limit,
+  } = parseInput(ListResourcesInput, input)
   const { db } = ctx.services
   const scope = await findScope(db, ctx.caller, { appId, projectId })
   const page = { cursor: decodeCursor(cursor), limit: limit + 1 }

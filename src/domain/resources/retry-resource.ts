@@ -11,7 +11,11 @@ export async function retryResource(ctx: Context, id: string): Promise<'processi
   if (resource.status === 'extracted') throw new GatewayError('conflict', 'The resource is extracted already.')
   await inTransaction(ctx.services.db, async (tx) => {
     await reopenBatches(tx, ctx.caller, resource.sessionId)
-    await setResourceStatus(tx, { id: resource.sessionId, userId: ctx.caller.userId }, { status: 'processing', error: null })
+    await setResourceStatus(
+      tx,
+      { id: resource.sessionId, userId: ctx.caller.userId },
+      { status: 'processing', error: null },
+    )
     await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: resource.sessionId })
   })
   ctx.services.relay.drain(resource.sessionId).catch((error: unknown) => {

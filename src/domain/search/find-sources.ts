@@ -1,7 +1,7 @@
 import type { MemoryHit } from '../../ports/memory-backend.ts'
 import { type AttachmentRow, selectAttachmentsOf } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
-import { type KnownSession, selectExtractions, selectMessagesIn, type SourceMessage, type Stretch } from './queries.ts'
+import { type KnownSession, type SourceMessage, type Stretch, selectExtractions, selectMessagesIn } from './queries.ts'
 
 interface Origin {
   readonly sources: readonly SourceMessage[]
@@ -24,7 +24,13 @@ export async function findSources(ctx: Context, hits: readonly OwnHit[]): Promis
   const messages = await selectMessagesIn(db, ctx.caller, stretches.flat())
   const attachments = await selectAttachmentsOf(db, ctx.caller, [...new Set(messages.map(({ id }) => id))])
   return stretches.map((own) => {
-    const sources = [...new Map(messages.filter((message) => own.some((stretch) => contains(stretch, message))).map((message) => [message.id, message])).values()]
+    const sources = [
+      ...new Map(
+        messages
+          .filter((message) => own.some((stretch) => contains(stretch, message)))
+          .map((message) => [message.id, message]),
+      ).values(),
+    ]
     const ids = new Set(sources.map(({ id }) => id))
     return { sources, attachments: attachments.filter(({ messageId }) => messageId !== null && ids.has(messageId)) }
   })
@@ -51,6 +57,12 @@ async function stretchesOf(ctx: Context, hits: readonly OwnHit[]): Promise<Stret
       ({ sessionId, afterTimestamp, throughTimestamp }) =>
         sessionId === session.id && hit.timestamp > afterTimestamp && hit.timestamp <= throughTimestamp,
     )
-    return [{ sessionId: session.id, after: covering?.afterTimestamp ?? -1, through: covering?.throughTimestamp ?? Number.MAX_SAFE_INTEGER }]
+    return [
+      {
+        sessionId: session.id,
+        after: covering?.afterTimestamp ?? -1,
+        through: covering?.throughTimestamp ?? Number.MAX_SAFE_INTEGER,
+      },
+    ]
   })
 }

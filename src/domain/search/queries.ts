@@ -32,7 +32,12 @@ const knownSessions = preparedOn((db) =>
 export type KnownSession = Awaited<ReturnType<typeof selectKnownSessions>>[number]
 
 /** Which of the names that the backend gave are sessions of the caller's in this scope, also deleted ones. */
-export function selectKnownSessions(db: Database, owner: Owner, scopeId: string, upstreamSessionIds: readonly string[]) {
+export function selectKnownSessions(
+  db: Database,
+  owner: Owner,
+  scopeId: string,
+  upstreamSessionIds: readonly string[],
+) {
   return knownSessions(db).execute({ userId: owner.userId, scopeId, upstreamSessionIds: textArray(upstreamSessionIds) })
 }
 
@@ -68,7 +73,9 @@ const sourceColumns = {
   timestamp: messages.timestamp,
   upstreamTimestamp: messages.upstreamTimestamp,
 }
-export type SourceMessage = { [K in keyof typeof sourceColumns]: K extends 'timestamp' | 'upstreamTimestamp' ? number : string }
+export type SourceMessage = {
+  [K in keyof typeof sourceColumns]: K extends 'timestamp' | 'upstreamTimestamp' ? number : string
+}
 
 const messagesInStretches = preparedOn((db) =>
   db
@@ -105,6 +112,8 @@ export function selectExtractions(db: Database, owner: Owner, sessionIds: readon
   return db
     .select()
     .from(extractions)
-    .where(and(eq(extractions.userId, owner.userId), sql`${extractions.sessionId} = any(${textArray(sessionIds)}::text[])`))
+    .where(
+      and(eq(extractions.userId, owner.userId), sql`${extractions.sessionId} = any(${textArray(sessionIds)}::text[])`),
+    )
     .orderBy(asc(extractions.throughTimestamp))
 }

@@ -22,10 +22,14 @@ export const SearchInput = z
     from: moment.optional(),
     to: moment.optional(),
   })
-  .refine((input) => !input.scope.includes('current_chat') || input.conversation_id !== undefined || input.session_id !== undefined, {
-    path: ['conversation_id'],
-    error: 'scope current_chat needs conversation_id or session_id',
-  })
+  .refine(
+    (input) =>
+      !input.scope.includes('current_chat') || input.conversation_id !== undefined || input.session_id !== undefined,
+    {
+      path: ['conversation_id'],
+      error: 'scope current_chat needs conversation_id or session_id',
+    },
+  )
   .refine((input) => input.conversation_id === undefined || input.session_id === undefined, {
     path: ['conversation_id'],
     error: 'send conversation_id or session_id, not both',

@@ -6,7 +6,7 @@ import { memoryId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
 import { findScope, findSession, type ScopeRow } from '../sessions/queries.ts'
 import { findSources } from './find-sources.ts'
-import { type KnownSession, selectKnownSessions, selectResourceSessionNames, type SourceMessage } from './queries.ts'
+import { type KnownSession, type SourceMessage, selectKnownSessions, selectResourceSessionNames } from './queries.ts'
 import { SearchInput, type SearchScope } from './schemas.ts'
 
 export interface SearchResult {
@@ -67,13 +67,15 @@ async function coveredSessions(
   scope: ScopeRow,
 ): Promise<{ sessionIds: string[] | undefined; currentChat: string | undefined }> {
   const { db } = ctx.services
-  const chatId = request.session_id ?? (request.conversation_id !== undefined ? `chat:${request.conversation_id}` : undefined)
+  const chatId =
+    request.session_id ?? (request.conversation_id !== undefined ? `chat:${request.conversation_id}` : undefined)
   const wantsChat = request.scope.includes('current_chat') && chatId !== undefined
   const chat = wantsChat ? await findSession(db, ctx.caller, scope.id, chatId) : undefined
   const currentChat = chat?.upstreamSessionId
   if (request.scope.includes('all_user_memory')) return { sessionIds: undefined, currentChat }
   const sessionIds = currentChat === undefined ? [] : [currentChat]
-  if (request.scope.includes('resources')) sessionIds.push(...(await selectResourceSessionNames(db, ctx.caller, scope.id)))
+  if (request.scope.includes('resources'))
+    sessionIds.push(...(await selectResourceSessionNames(db, ctx.caller, scope.id)))
   return { sessionIds: [...new Set(sessionIds)], currentChat }
 }
 
@@ -93,7 +95,11 @@ async function keepOwn(ctx: Context, scope: ScopeRow, hits: readonly MemoryHit[]
   })
 }
 
-function mostSpecific(asked: readonly SearchScope[], session: KnownSession, currentChat: string | undefined): SearchScope {
+function mostSpecific(
+  asked: readonly SearchScope[],
+  session: KnownSession,
+  currentChat: string | undefined,
+): SearchScope {
   if (asked.includes('current_chat') && session.upstreamSessionId === currentChat) return 'current_chat'
   if (asked.includes('resources') && session.kind === 'resource') return 'resources'
   return 'all_user_memory'
@@ -105,6 +111,10 @@ function searchFailure(error: unknown): unknown {
   if (error.outcome === 'rejected') {
     return new GatewayError('backend_rejected', `The memory backend refused the search: ${error.message}`, options)
   }
-  if (error.timedOut) return new GatewayError('backend_timeout', 'The memory backend did not answer in time. Try again.', options)
-  return new GatewayError('backend_failed', 'The memory backend cannot search now. Try again later.', { ...options, retryAfter: 5 })
+  if (error.timedOut)
+    return new GatewayError('backend_timeout', 'The memory backend did not answer in time. Try again.', options)
+  return new GatewayError('backend_failed', 'The memory backend cannot search now. Try again later.', {
+    ...options,
+    retryAfter: 5,
+  })
 }

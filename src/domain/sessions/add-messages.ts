@@ -20,7 +20,11 @@ export interface AddedMessages {
 }
 
 /** Messages whose files came as multipart fields. */
-export async function addUploadedMessages(ctx: Context, input: unknown, uploads: readonly Upload[]): Promise<AddedMessages> {
+export async function addUploadedMessages(
+  ctx: Context,
+  input: unknown,
+  uploads: readonly Upload[],
+): Promise<AddedMessages> {
   const parsed = parseMessages(ctx, input)
   const items = fileItems(parsed.messages)
   refuseItems(ctx, parsed.messages, 'base64')
@@ -61,9 +65,13 @@ function parseMessages(ctx: Context, input: unknown): AddMessagesInput {
   const parsed = parseInput(AddMessagesInput, input)
   const { limits } = ctx.services
   if (parsed.messages.length > limits.messages) {
-    throw new GatewayError('invalid_request', `messages: ${limits.messages} at most in one request; send the rest in another.`, {
-      details: { max_messages: limits.messages },
-    })
+    throw new GatewayError(
+      'invalid_request',
+      `messages: ${limits.messages} at most in one request; send the rest in another.`,
+      {
+        details: { max_messages: limits.messages },
+      },
+    )
   }
   const impostor = parsed.messages.find(
     ({ role, sender_id }) => role === 'user' && sender_id !== undefined && sender_id !== ctx.caller.externalUserId,

@@ -27,7 +27,8 @@ export async function decodeInlineFiles(
         continue
       }
       const { base64, ...rest } = item
-      if (base64 === undefined) throw new GatewayError('invalid_request', `An item of type ${item.type} needs base64 here.`)
+      if (base64 === undefined)
+        throw new GatewayError('invalid_request', `An item of type ${item.type} needs base64 here.`)
       const uploadId = `${item.type}_${uploads.size + 1}`
       checkBase64(base64, uploadId, maxFileBytes)
       uploads.set(uploadId, { uploadId, fileName: item.name, file: await spool.take(decodePieces(base64)) })
@@ -43,11 +44,16 @@ function checkBase64(base64: string, uploadId: string, maxFileBytes: number): vo
     const piece = base64.slice(at, at + PIECE)
     const isLast = at + PIECE >= base64.length
     if (!BASE64.test(piece) || (!isLast && piece.includes('='))) {
-      throw new GatewayError('invalid_request', `base64 of ${uploadId}: must be standard base64 with padding, without "data:" prefix.`)
+      throw new GatewayError(
+        'invalid_request',
+        `base64 of ${uploadId}: must be standard base64 with padding, without "data:" prefix.`,
+      )
     }
   }
   if ((base64.length / 4) * 3 - 2 > maxFileBytes) {
-    throw new GatewayError('payload_too_large', `A file may have ${maxFileBytes} bytes at most.`, { details: { max_file_bytes: maxFileBytes } })
+    throw new GatewayError('payload_too_large', `A file may have ${maxFileBytes} bytes at most.`, {
+      details: { max_file_bytes: maxFileBytes },
+    })
   }
 }
 

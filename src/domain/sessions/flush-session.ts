@@ -37,7 +37,10 @@ export async function flushSession(
     await discardRejected(ctx, ctx.caller, [batchId])
     throw refusedByBackend(outcome)
   }
-  return { sessionId: parsed.session_id, answer: outcome !== 'queued' && outcome.state === 'relayed' ? outcome.answer : undefined }
+  return {
+    sessionId: parsed.session_id,
+    answer: outcome !== 'queued' && outcome.state === 'relayed' ? outcome.answer : undefined,
+  }
 }
 
 function unknownSession(): GatewayError {

@@ -15,7 +15,11 @@ export async function forgetSession(ctx: SystemContext, sessionId: string): Prom
   if (!session) return false
   try {
     const done = await backend.forget(
-      { projectId: session.upstreamProjectId, senderId: session.upstreamSenderId, sessionId: session.upstreamSessionId },
+      {
+        projectId: session.upstreamProjectId,
+        senderId: session.upstreamSenderId,
+        sessionId: session.upstreamSessionId,
+      },
       ctx.signal,
     )
     ctx.log.info({ sessionId, backend: backend.name, done }, 'deleted session forgotten')

@@ -1,8 +1,8 @@
+import { selectAttachmentsOf } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
 import { decodeCursor, toPage } from '../cursor.ts'
 import { GatewayError } from '../errors.ts'
 import { parseInput } from '../parse-input.ts'
-import { selectAttachmentsOf } from '../attachments/queries.ts'
 import { findScope, findSession, selectMessages, selectSessions } from './queries.ts'
 import { ListMessagesInput, ListSessionsInput } from './schemas.ts'
 
@@ -11,13 +11,21 @@ export async function listSessions(ctx: Context, input: unknown) {
   const { app_id: appId, project_id: projectId, cursor, limit } = parseInput(ListSessionsInput, input)
   const { db } = ctx.services
   const scope = await findScope(db, ctx.caller, { appId, projectId })
-  const rows = scope ? await selectSessions(db, ctx.caller, scope.id, { cursor: decodeCursor(cursor), limit: limit + 1 }) : []
+  const rows = scope
+    ? await selectSessions(db, ctx.caller, scope.id, { cursor: decodeCursor(cursor), limit: limit + 1 })
+    : []
   return toPage(rows, limit, (row) => ({ sort: row.activity, id: row.id }))
 }
 
 /** A session's messages in their order, with their files and how far each got on its way to the backend. */
 export async function listMessages(ctx: Context, input: unknown) {
-  const { app_id: appId, project_id: projectId, session_id: sessionId, cursor, limit } = parseInput(ListMessagesInput, input)
+  const {
+    app_id: appId,
+    project_id: projectId,
+    session_id: sessionId,
+    cursor,
+    limit,
+  } = parseInput(ListMessagesInput, input)
   const { db } = ctx.services
   const scope = await findScope(db, ctx.caller, { appId, projectId })
   const session = scope && (await findSession(db, ctx.caller, scope.id, sessionId))
@@ -29,5 +37,9 @@ export async function listMessages(ctx: Context, input: unknown) {
     ctx.caller,
     page.items.map(({ message }) => message.id),
   )
-  return { ...page, extractedThrough: session.extractedThrough, attachments: new Map(attachments.map((row) => [row.id, row])) }
+  return {
+    ...page,
+    extractedThrough: session.extractedThrough,
+    attachments: new Map(attachments.map((row) => [row.id, row])),
+  }
 }

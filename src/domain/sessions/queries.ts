@@ -62,7 +62,11 @@ export async function lockSession(
 }
 
 /** Locks a session that is known to exist; undefined if it was deleted meanwhile. */
-export async function lockExistingSession(tx: Database, owner: Owner, sessionId: string): Promise<SessionRow | undefined> {
+export async function lockExistingSession(
+  tx: Database,
+  owner: Owner,
+  sessionId: string,
+): Promise<SessionRow | undefined> {
   const [row] = await tx
     .update(sessions)
     .set({ lastActivityAt: sql`now()` })
@@ -71,7 +75,12 @@ export async function lockExistingSession(tx: Database, owner: Owner, sessionId:
   return row
 }
 
-export async function setLastUpstreamTimestamp(tx: Database, owner: Owner, sessionId: string, timestamp: number): Promise<void> {
+export async function setLastUpstreamTimestamp(
+  tx: Database,
+  owner: Owner,
+  sessionId: string,
+  timestamp: number,
+): Promise<void> {
   await tx
     .update(sessions)
     .set({ lastUpstreamTimestamp: timestamp })
@@ -87,7 +96,12 @@ export async function insertMessages(
   await tx.insert(messages).values(rows.map((row) => ({ ...row, ...place, userId: owner.userId })))
 }
 
-export async function findSession(db: Database, owner: Owner, scopeId: string, externalId: string): Promise<SessionRow | undefined> {
+export async function findSession(
+  db: Database,
+  owner: Owner,
+  scopeId: string,
+  externalId: string,
+): Promise<SessionRow | undefined> {
   const [row] = await db
     .select()
     .from(sessions)
@@ -96,7 +110,12 @@ export async function findSession(db: Database, owner: Owner, scopeId: string, e
 }
 
 /** Most recently active first. */
-export function selectSessions(db: Database, owner: Owner, scopeId: string, page: { cursor: Cursor | undefined; limit: number }) {
+export function selectSessions(
+  db: Database,
+  owner: Owner,
+  scopeId: string,
+  page: { cursor: Cursor | undefined; limit: number },
+) {
   const activity = sql<number>`(extract(epoch from ${sessions.lastActivityAt}) * 1000000)::bigint`.mapWith(Number)
   return db
     .select({
@@ -106,7 +125,8 @@ export function selectSessions(db: Database, owner: Owner, scopeId: string, page
       createdAt: sessions.createdAt,
       lastActivityAt: sessions.lastActivityAt,
       activity,
-      messageCount: sql<number>`(select count(*) from ${messages} where ${messages.sessionId} = ${sessions.id})`.mapWith(Number),
+      messageCount:
+        sql<number>`(select count(*) from ${messages} where ${messages.sessionId} = ${sessions.id})`.mapWith(Number),
       attachmentCount: sql<number>`(
         select count(*) from messages m join attachments a on a.message_id = m.id and a.state = 'stored'
         where m.session_id = ${sessions.id})`.mapWith(Number),
@@ -128,7 +148,12 @@ export function selectSessions(db: Database, owner: Owner, scopeId: string, page
 }
 
 /** In the order in which the backend gets them. */
-export function selectMessages(db: Database, owner: Owner, sessionId: string, page: { cursor: Cursor | undefined; limit: number }) {
+export function selectMessages(
+  db: Database,
+  owner: Owner,
+  sessionId: string,
+  page: { cursor: Cursor | undefined; limit: number },
+) {
   return db
     .select({ message: messages, state: batches.state, reason: batches.reason })
     .from(messages)
@@ -137,7 +162,8 @@ export function selectMessages(db: Database, owner: Owner, sessionId: string, pa
       and(
         eq(messages.userId, owner.userId),
         eq(messages.sessionId, sessionId),
-        page.cursor && sql`(${messages.upstreamTimestamp}, ${messages.id}) > (${page.cursor.sort}::bigint, ${page.cursor.id})`,
+        page.cursor &&
+          sql`(${messages.upstreamTimestamp}, ${messages.id}) > (${page.cursor.sort}::bigint, ${page.cursor.id})`,
       ),
     )
     .orderBy(asc(messages.upstreamTimestamp), asc(messages.id))

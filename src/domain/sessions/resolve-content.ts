@@ -10,7 +10,9 @@ export interface Upload {
   readonly file: SpooledFile
 }
 
-export type ResolvedItem = { readonly type: 'text'; readonly text: string } | { readonly type: 'file'; readonly upload: DetectedUpload }
+export type ResolvedItem =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'file'; readonly upload: DetectedUpload }
 
 export interface ResolvedMessage {
   readonly input: MessageInput
@@ -19,14 +21,18 @@ export interface ResolvedMessage {
 
 /** The items of all messages that name a file. */
 export function fileItems(messages: readonly MessageInput[]): FileItem[] {
-  return messages.flatMap(({ content }) => (typeof content === 'string' ? [] : content.filter((item) => item.type !== 'text')))
+  return messages.flatMap(({ content }) =>
+    typeof content === 'string' ? [] : content.filter((item) => item.type !== 'text'),
+  )
 }
 
 /** `upload_id`s and files must match one to one. Throws `invalid_request` with the ids at fault in `details`. */
 export function matchUploads(items: readonly FileItem[], fieldNames: readonly string[]): void {
   const wanted = items.map((item, index) => {
     if (item.upload_id === undefined) {
-      throw new GatewayError('invalid_request', 'Each item that is not text needs an upload_id.', { details: { item_index: index } })
+      throw new GatewayError('invalid_request', 'Each item that is not text needs an upload_id.', {
+        details: { item_index: index },
+      })
     }
     return item.upload_id
   })
@@ -38,9 +44,13 @@ export function matchUploads(items: readonly FileItem[], fieldNames: readonly st
   }
   const found = Object.entries(faults).filter(([, ids]) => ids.length > 0)
   if (found.length === 0) return
-  throw new GatewayError('invalid_request', found.map(([name, ids]) => `${EXPLAINED[name as keyof typeof faults]}: ${ids.join(', ')}.`).join(' '), {
-    details: Object.fromEntries(found),
-  })
+  throw new GatewayError(
+    'invalid_request',
+    found.map(([name, ids]) => `${EXPLAINED[name as keyof typeof faults]}: ${ids.join(', ')}.`).join(' '),
+    {
+      details: Object.fromEntries(found),
+    },
+  )
 }
 
 const EXPLAINED = {

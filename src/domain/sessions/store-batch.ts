@@ -1,6 +1,6 @@
 import { type Database, inTransaction } from '../../db/database.ts'
-import type { SessionKind } from '../../db/schema/sessions.ts'
 import type { StoredItem } from '../../db/schema/messages.ts'
+import type { SessionKind } from '../../db/schema/sessions.ts'
 import type { DetectedUpload } from '../attachments/detect-upload.ts'
 import { insertReceiving, markStored, type NewAttachment } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
@@ -58,7 +58,10 @@ export async function storeBatch(
         kind: target.kind,
         upstreamSessionId: createUpstreamName('s'),
       })
-      const rows = withUpstreamTimestamps(planned.map(({ row }) => row), session.lastUpstreamTimestamp)
+      const rows = withUpstreamTimestamps(
+        planned.map(({ row }) => row),
+        session.lastUpstreamTimestamp,
+      )
       const position = rows.at(-1)?.upstreamTimestamp ?? 0
       const stored = { id: batchId, session, position, messageIds: rows.map(({ id }) => id), attachments }
       await insertStored(tx, ctx, stored, rows)
@@ -72,12 +75,19 @@ export async function storeBatch(
   }
 }
 
-async function insertStored(tx: Database, ctx: Context, batch: StoredBatch, rows: readonly NewMessage[]): Promise<void> {
+async function insertStored(
+  tx: Database,
+  ctx: Context,
+  batch: StoredBatch,
+  rows: readonly NewMessage[],
+): Promise<void> {
   const { id, position, session } = batch
   if (batch.attachments.length === 0) {
     await insertBatch(tx, ctx.caller, { id, action: 'add', state: 'stored', sessionId: session.id, position })
   } else if (!(await storeReceivedBatch(tx, ctx.caller, { id, sessionId: session.id, position }))) {
-    throw new GatewayError('unavailable', 'The upload took too long and was given up. Send it again.', { retryAfter: 1 })
+    throw new GatewayError('unavailable', 'The upload took too long and was given up. Send it again.', {
+      retryAfter: 1,
+    })
   }
   await insertMessages(tx, ctx.caller, { sessionId: session.id, batchId: id }, rows)
   for (const attachment of batch.attachments) {

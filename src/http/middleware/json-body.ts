@@ -16,7 +16,9 @@ export function jsonBody(maxBytes: number) {
 
 async function readText(incoming: IncomingMessage, maxBytes: number): Promise<string> {
   const tooLarge = () =>
-    new GatewayError('payload_too_large', `The body may have ${maxBytes} bytes at most.`, { details: { max_body_bytes: maxBytes } })
+    new GatewayError('payload_too_large', `The body may have ${maxBytes} bytes at most.`, {
+      details: { max_body_bytes: maxBytes },
+    })
   if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
   const chunks: Buffer[] = []
   let size = 0
@@ -30,7 +32,9 @@ async function readText(incoming: IncomingMessage, maxBytes: number): Promise<st
     })
     incoming.once('end', resolve)
     incoming.once('error', reject)
-    incoming.once('close', () => reject(new MalformedRequestError('The connection closed before the body was complete.')))
+    incoming.once('close', () =>
+      reject(new MalformedRequestError('The connection closed before the body was complete.')),
+    )
   })
   return Buffer.concat(chunks).toString()
 }

@@ -1,6 +1,6 @@
-import { nanoid } from 'nanoid'
 import type { Next } from 'hono'
 import { matchedRoutes } from 'hono/route'
+import { nanoid } from 'nanoid'
 import { createTimings, timedParts, withTimings } from '../../observability/timings.ts'
 import type { HttpContext, HttpServices } from '../context.ts'
 
@@ -37,7 +37,9 @@ export function observe(services: HttpServices) {
           route,
           status,
           ms: round(total),
-          ...Object.fromEntries(timedParts.flatMap((part) => (timings[part] > 0 ? [[`${part}Ms`, round(timings[part])]] : []))),
+          ...Object.fromEntries(
+            timedParts.flatMap((part) => (timings[part] > 0 ? [[`${part}Ms`, round(timings[part])]] : [])),
+          ),
           bytesIn: Number(incoming.headers['content-length'] ?? 0),
           userId: c.get('userId'),
           error: c.get('errorCode'),

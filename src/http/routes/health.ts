@@ -27,7 +27,9 @@ const healthRoute = createRoute({
   responses: { 200: jsonResponse(HealthBody, 'The gateway answers; `degraded` if something behind it does not') },
 })
 
-const Readiness = z.object({ status: z.enum(['ready', 'not_ready']), database: Part, object_store: Part }).openapi('Readiness')
+const Readiness = z
+  .object({ status: z.enum(['ready', 'not_ready']), database: Part, object_store: Part })
+  .openapi('Readiness')
 
 const readyRoute = createRoute({
   method: 'get',

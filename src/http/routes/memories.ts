@@ -1,11 +1,15 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Limits } from '../../config/config.ts'
 import { GatewayError } from '../../domain/errors.ts'
-import { type AddedMessages as Added, addInlineMessages, addUploadedMessages } from '../../domain/sessions/add-messages.ts'
-import { flushSession } from '../../domain/sessions/flush-session.ts'
-import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schemas.ts'
 import { SearchInput } from '../../domain/search/schemas.ts'
 import { searchMemory } from '../../domain/search/search-memory.ts'
+import {
+  type AddedMessages as Added,
+  addInlineMessages,
+  addUploadedMessages,
+} from '../../domain/sessions/add-messages.ts'
+import { flushSession } from '../../domain/sessions/flush-session.ts'
+import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schemas.ts'
 import { authenticate } from '../context.ts'
 import { toAttachment, toSearchResult } from '../dto.ts'
 import { MalformedRequestError } from '../errors.ts'
@@ -136,11 +140,15 @@ export function memoryRoutes(limits: Limits) {
 }
 
 function parseMessages(text: string | undefined): unknown {
-  if (text === undefined) throw new GatewayError('invalid_request', 'messages: send a text field with a JSON array of messages.')
+  if (text === undefined)
+    throw new GatewayError('invalid_request', 'messages: send a text field with a JSON array of messages.')
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new MalformedRequestError('messages: is not valid JSON.', error)
+    throw new MalformedRequestError(
+      'messages: is not valid JSON. (With curl use --form-string for it: -F ends a value at a semicolon.)',
+      error,
+    )
   }
 }
 

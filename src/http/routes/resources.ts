@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { GatewayError } from '../../domain/errors.ts'
 import { openAttachment } from '../../domain/attachments/open-attachment.ts'
+import { GatewayError } from '../../domain/errors.ts'
 import { addResource, resourceUri } from '../../domain/resources/add-resource.ts'
 import { deleteResource } from '../../domain/resources/delete-resource.ts'
 import { listResources, requireResource, updateResource } from '../../domain/resources/list-resources.ts'

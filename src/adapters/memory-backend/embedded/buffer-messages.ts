@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Database, inTransaction } from '../../../db/database.ts'
 import type { EngineContent, EnginePart } from '../../../db/schema/engine-messages.ts'
 import type { BackendMessage } from '../../../ports/memory-backend.ts'
@@ -78,6 +79,9 @@ export async function addMessages(
   throwIfGivenUp(signal)
   if (fresh.length === 0) return
   await inTransaction(db, async (tx) => {
-    for (const page of pages(fresh)) await bufferMessages(tx, session, page)
+    for (const page of pages(fresh)) {
+      await bufferMessages(tx, session, page)
+      await setImmediate()
+    }
   })
 }

@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Database, inTransaction } from '../../../db/database.ts'
 import { composeMemories } from './compose-memories.ts'
 import { type EngineSession, insertMemories, markExtracted, type NewMemory, takeBuffered } from './queries.ts'
 
-/** Small pages: on PGlite a statement holds up the whole process, and so does composing. */
+/** Small pages, and a turn for others between them: on PGlite, statements hold up the whole process. */
 const MESSAGES_PER_PAGE = 50
 const MEMORIES_PER_PAGE = 25
 
@@ -18,6 +19,7 @@ export function extractMemories(db: Database, session: EngineSession): Promise<n
         for (const memory of composeMemories(session, timestamp, content)) {
           if (page.push(memory) < MEMORIES_PER_PAGE) continue
           await insertMemories(tx, session, page)
+          await setImmediate()
           page = []
         }
       }
@@ -28,6 +30,7 @@ export function extractMemories(db: Database, session: EngineSession): Promise<n
         messages.map(({ timestamp }) => timestamp),
       )
       extracted += messages.length
+      await setImmediate()
     }
   })
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { and, desc, eq, gte, inArray, isNotNull, lte, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../../db/database.ts'
 import type { EngineContent } from '../../../db/schema/engine-messages.ts'
@@ -153,12 +154,36 @@ export async function countMemories(db: Database, range: SearchRange, most: numb
   return row?.count ?? 0
 }
 
+function prepareHolders(db: Database, withSessions: boolean) {
+  const held = sql`select 1 from ${engineMemories} where ${searched(withSessions)} and ${engineMemories.terms} @@ asked.query::tsquery limit ${sql.placeholder('most')}`
+  return db
+    .select({ holders: sql<number>`(select count(*)::int from (${held}) held)` })
+    .from(sql`unnest(${sql.placeholder('queries')}::text[]) with ordinality as asked(query, place)`)
+    .orderBy(sql`asked.place`)
+    .prepare(`engine_holders_${withSessions}`)
+}
+
+const holdersInAll = preparedOn((db) => prepareHolders(db, false))
+const holdersInSessions = preparedOn((db) => prepareHolders(db, true))
+
+/** For each of `queries` (`tsquery`s as text), how many memories match it, counted up to `most`. */
+export async function countHolders(
+  db: Database,
+  range: SearchRange,
+  queries: readonly string[],
+  most: number,
+): Promise<number[]> {
+  const statement = range.sessionIds ? holdersInSessions(db) : holdersInAll(db)
+  const rows = await statement.execute({ ...range, queries: [...queries], most })
+  return rows.map(({ holders }) => holders)
+}
+
 /** The most promising matches by PostgreSQL's own rank; their vectors are read only once they are chosen. */
 function prepareCandidates(db: Database, withSessions: boolean) {
   const query = sql`${sql.placeholder('query')}::tsquery`
   const score = sql`ts_rank('{0.1,0.4,0.3,1}'::real[], ${engineMemories.terms}, ${query}, 1)`
   const best = db
-    .select({ id: engineMemories.id, matched: sql<number>`count(*) over ()`.as('matched') })
+    .select({ id: engineMemories.id })
     .from(engineMemories)
     .where(and(searched(withSessions), sql`${engineMemories.terms} @@ ${query}`))
     .orderBy(sql`${score} desc`, desc(engineMemories.timestamp), engineMemories.id)
@@ -170,7 +195,6 @@ function prepareCandidates(db: Database, withSessions: boolean) {
       timestamp: engineMemories.timestamp,
       length: engineMemories.length,
       vector: sql<string>`${engineMemories.terms}::text`,
-      matched: sql<number>`${best.matched}::int`,
     })
     .from(best)
     .innerJoin(engineMemories, eq(engineMemories.id, best.id))
@@ -180,7 +204,7 @@ function prepareCandidates(db: Database, withSessions: boolean) {
 const candidatesOfAll = preparedOn((db) => prepareCandidates(db, false))
 const candidatesInSessions = preparedOn((db) => prepareCandidates(db, true))
 
-/** At most `most` memories that match `query` (a `tsquery` as text); `matched` is how many there are in all. */
+/** At most `most` memories that match `query`, a `tsquery` as text. */
 export async function findCandidates(db: Database, range: SearchRange, query: string, most: number) {
   const statement = range.sessionIds ? candidatesInSessions(db) : candidatesOfAll(db)
   return await statement.execute({ ...range, query, most })
@@ -205,7 +229,7 @@ export async function readMemories(db: Database, partition: Partition, ids: read
   return await readStatement(db).execute({ projectId, senderId, ids: [...ids] })
 }
 
-/** Deletes in short statements; what another call has deleted meanwhile is no fault. */
+/** Deletes in short statements, and lets others have their turn between them; what another call has deleted meanwhile is no fault. */
 export async function deleteAll(db: Database, partition: Partition, sessionId: string | undefined): Promise<void> {
   for (const table of [engineMessages, engineMemories]) {
     const some = db
@@ -225,6 +249,7 @@ export async function deleteAll(db: Database, partition: Partition, sessionId: s
         .where(sql`ctid = any(array(${some}))`)
         .returning({ sessionId: table.sessionId })
       if (deleted.length < DELETE_PAGE) break
+      await setImmediate()
     }
   }
 }

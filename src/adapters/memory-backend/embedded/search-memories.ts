@@ -1,28 +1,56 @@
 import type { Database } from '../../../db/database.ts'
 import type { MemoryHit, SearchRequest } from '../../../ports/memory-backend.ts'
-import { countMemories, findCandidates, readMemories, type SearchRange } from './queries.ts'
-import { rank } from './text/rank.ts'
+import { countHolders, countMemories, findCandidates, readMemories, type SearchRange } from './queries.ts'
+import { type Ranked, rank } from './text/rank.ts'
 import { anyTermQuery, countTerm } from './text/text-vector.ts'
 import { queryTerms, type Term } from './text/tokenise.ts'
 
 /** Candidates that are ranked here; a multiple of the 100 that a caller may ask for. */
 const MOST_CANDIDATES = 200
-/** From here on it makes no difference to a rank how many memories there are. */
-const MOST_COUNTED = 10_000
+/** Matches among which PostgreSQL chooses the candidates, as far as rarer terms leave the choice. */
+const MOST_MATCHES = 2_000
+/** Counting further makes no difference to a rank. */
+const MOST_HOLDERS = 2_000
+const MOST_DOCUMENTS = 10_000
 
-/** Words and pairs first; single characters, which are in nearly everything, only where those find too little. */
-async function candidatesFor(db: Database, range: SearchRange, terms: readonly Term[], wanted: number) {
-  const words = terms.filter(({ kind }) => kind === 'word')
-  if (words.length > 0) {
-    const found = await findCandidates(db, range, anyTermQuery(words), MOST_CANDIDATES)
-    if (found.length >= wanted || words.length === terms.length) return found
+/**
+ * The terms to look for: the rarest words, as long as they do not match too much; single characters, which are in
+ * nearly everything, only where words find too little. The others still count for the rank of what is found.
+ */
+export function chooseTerms(terms: readonly Term[], holders: readonly number[], wanted: number): Term[] {
+  const order = terms
+    .map((term, index) => ({ term, held: holders[index] ?? 0 }))
+    .filter(({ held }) => held > 0)
+    .sort((a, b) => Number(a.term.kind === 'character') - Number(b.term.kind === 'character') || a.held - b.held)
+  const chosen: Term[] = []
+  let matches = 0
+  for (const { term, held } of order) {
+    if (matches >= wanted && (term.kind === 'character' || matches + held > MOST_MATCHES)) continue
+    chosen.push(term)
+    matches += held
   }
-  return await findCandidates(db, range, anyTermQuery(terms), MOST_CANDIDATES)
+  return chosen
+}
+
+async function rankMemories(db: Database, range: SearchRange, query: string, wanted: number): Promise<Ranked[]> {
+  const terms = queryTerms(query)
+  if (terms.length === 0) return []
+  const queries = terms.map((term) => anyTermQuery([term]))
+  const holders = await countHolders(db, range, queries, MOST_HOLDERS)
+  const chosen = chooseTerms(terms, holders, wanted)
+  if (chosen.length === 0) return []
+  const documents = await countMemories(db, range, MOST_DOCUMENTS)
+  const found = await findCandidates(db, range, anyTermQuery(chosen), MOST_CANDIDATES)
+  const candidates = found.map(({ id, timestamp, length, vector }) => ({
+    id,
+    timestamp,
+    length,
+    counts: terms.map(({ term }) => countTerm(vector, term)),
+  }))
+  return rank(terms, candidates, { documents, holders })
 }
 
 export async function searchMemories(db: Database, request: SearchRequest): Promise<MemoryHit[]> {
-  const terms = queryTerms(request.query)
-  if (terms.length === 0) return []
   const range: SearchRange = {
     projectId: request.projectId,
     senderId: request.senderId,
@@ -30,18 +58,9 @@ export async function searchMemories(db: Database, request: SearchRequest): Prom
     to: request.to ?? Number.MAX_SAFE_INTEGER,
     sessionIds: request.sessionIds,
   }
-  const found = await candidatesFor(db, range, terms, request.topK)
-  if (found.length === 0) return []
-  const documents = await countMemories(db, range, MOST_COUNTED)
-  const candidates = found.map(({ id, timestamp, length, vector }) => ({
-    id,
-    timestamp,
-    length,
-    counts: terms.map(({ term }) => countTerm(vector, term)),
-  }))
-  const best = rank(terms, candidates, { documents, matched: found[0]?.matched ?? 0 })
-    .filter(({ score }) => score >= (request.minScore ?? 0))
-    .slice(0, request.topK)
+  const ranked = await rankMemories(db, range, request.query, request.topK)
+  const best = ranked.filter(({ score }) => score >= (request.minScore ?? 0)).slice(0, request.topK)
+  if (best.length === 0) return []
   const rows = await readMemories(
     db,
     range,

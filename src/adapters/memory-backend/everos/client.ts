@@ -15,8 +15,8 @@ export interface Call {
   readonly body?: RequestBody
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
-  /** Cut base64 out of the answer while it is read. */
-  readonly withoutBase64?: boolean
+  /** Cut long strings out of the answer while it is read. */
+  readonly shortened?: boolean
 }
 
 interface Answer {
@@ -68,7 +68,7 @@ export class EverosClient {
       const response = await this.#request(call, progress, deadline.signal)
       const status = response.statusCode
       const maxBytes = status < 300 ? this.#maxAnswerBytes : ERROR_ANSWER_BYTES
-      const text = await readAnswer(response.body, maxBytes, call.withoutBase64 ?? false)
+      const text = await readAnswer(response.body, maxBytes, call.shortened ?? false)
       if (status < 300 || status >= 400) return { status, text, sent: progress.sent }
     } catch (cause) {
       if (cause instanceof AnswerTooLargeError) throw badAnswer(progress.sent, at, cause.message, { cause })

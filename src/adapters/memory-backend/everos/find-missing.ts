@@ -20,7 +20,7 @@ export async function findMissing(
   const buffer = await client.post(searchAnswer, {
     path: `${prefix}/search`,
     body: jsonBody({ ...scope, query: '-', method: 'keyword', top_k: 1, filters: { session_id: session.sessionId } }),
-    withoutBase64: true,
+    shortened: true,
     ...options,
   })
   const buffered = new Set(buffer.data.unprocessed_messages.map((message) => message.timestamp))

@@ -20,8 +20,8 @@ export interface Ranked {
 export interface Surroundings {
   /** Memories that were searched. */
   readonly documents: number
-  /** Memories that hold any of the terms; the candidates are the most promising of them. */
-  readonly matched: number
+  /** For each term of the query, in how many of them it is. */
+  readonly holders: readonly number[]
 }
 
 /** BM25: how soon repetition stops to count, and how much a long memory loses. */
@@ -32,16 +32,13 @@ const CHARACTER_WEIGHT = 0.3
 const ASSUMED_DOCUMENTS = 50
 const FIELD_WEIGHTS = { title: 2, speaker: 1, body: 1 } as const
 
-function rarity(holders: number, documents: number): number {
-  return Math.log(1 + (documents - holders + 0.5) / (holders + 0.5))
-}
-
-function termWeights(terms: readonly Term[], candidates: readonly Candidate[], around: Surroundings): number[] {
-  const share = candidates.length > 0 ? around.matched / candidates.length : 1
+/** How much each term says, by its rarity. */
+function termWeights(terms: readonly Term[], around: Surroundings): number[] {
   return terms.map(({ kind }, index) => {
-    const holders = candidates.reduce((sum, candidate) => sum + (candidate.counts[index] ? 1 : 0), 0) * share
-    const documents = Math.max(around.documents, around.matched) + ASSUMED_DOCUMENTS
-    return rarity(Math.min(holders, documents), documents) * (kind === 'character' ? CHARACTER_WEIGHT : 1)
+    const holders = around.holders[index] ?? 0
+    const documents = Math.max(around.documents, holders) + ASSUMED_DOCUMENTS
+    const rarity = Math.log(1 + (documents - holders + 0.5) / (holders + 0.5))
+    return kind === 'character' ? rarity * CHARACTER_WEIGHT : rarity
   })
 }
 
@@ -51,7 +48,7 @@ function termWeights(terms: readonly Term[], candidates: readonly Candidate[], a
  * more where they repeat or stand in the title, less where the rarer terms are missing.
  */
 export function rank(terms: readonly Term[], candidates: readonly Candidate[], around: Surroundings): Ranked[] {
-  const weights = termWeights(terms, candidates, around)
+  const weights = termWeights(terms, around)
   const full = weights.reduce((sum, weight) => sum + weight, 0) * (K1 + 1)
   const usual = candidates.reduce((sum, candidate) => sum + candidate.length, 0) / Math.max(candidates.length, 1) || 1
   const scored = candidates.map((candidate) => {
