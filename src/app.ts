@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Limits } from './config/config.ts'
 import { GatewayError } from './domain/errors.ts'
 import type { HttpEnv, HttpServices } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
@@ -18,13 +19,24 @@ import { userRoutes } from './http/routes/users.ts'
 export function createApp(services: HttpServices, isStopping: () => boolean = () => false): OpenAPIHono<HttpEnv> {
   const app = createRouter()
   app.use(observe(services), secure(services.config.corsOrigins))
-  app.route('/', healthRoutes(isStopping))
-  app.route('/', userRoutes())
-  app.route('/', memoryRoutes(services.limits))
-  app.route('/', resourceRoutes())
-  app.route('/', attachmentRoutes())
-  app.route('/', sessionRoutes())
+  mountNativeApi(app, services.limits, isStopping)
   app.route('/', docsRoutes(openApiDocument(app)))
   app.notFound((c) => renderError(new GatewayError('not_found', 'There is no such route. See /docs.'), c))
   return app
+}
+
+/** The OpenAPI document, without a running gateway. */
+export function describeApi(limits: Limits): ReturnType<typeof openApiDocument> {
+  const app = createRouter()
+  mountNativeApi(app, limits, () => false)
+  return openApiDocument(app)
+}
+
+function mountNativeApi(app: OpenAPIHono<HttpEnv>, limits: Limits, isStopping: () => boolean): void {
+  app.route('/', healthRoutes(isStopping))
+  app.route('/', userRoutes())
+  app.route('/', memoryRoutes(limits))
+  app.route('/', resourceRoutes())
+  app.route('/', attachmentRoutes())
+  app.route('/', sessionRoutes())
 }

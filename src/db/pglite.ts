@@ -18,7 +18,7 @@ export interface PgliteConnection extends DatabaseConnection {
 export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob }): Promise<PgliteConnection> {
   let release = () => {}
   if (options.dataDir) {
-    mkdirSync(options.dataDir, { recursive: true })
+    makeDirectory(options.dataDir)
     release = lockDirectory(join(options.dataDir, 'gateway.lock'))
   }
   try {
@@ -44,5 +44,18 @@ export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob
   } catch (error) {
     release()
     throw error
+  }
+}
+
+function makeDirectory(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true })
+  } catch (error) {
+    throw new Error(
+      `STORAGE_DIR: cannot make the folder ${dir} (${error instanceof Error ? error.message : String(error)}).`,
+      {
+        cause: error,
+      },
+    )
   }
 }

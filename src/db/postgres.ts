@@ -37,7 +37,7 @@ export async function openPostgres(options: { url: string; maxConnections: numbe
     await sql.end({ timeout: 0 })
     if (error instanceof Error && error.message.startsWith('DATABASE_URL')) throw error
     throw new Error(
-      `DATABASE_URL: cannot use the PostgreSQL server (${error instanceof Error ? error.message : error}).`,
+      `DATABASE_URL: cannot use the PostgreSQL server (${error instanceof Error ? error.message : String(error)}).`,
       {
         cause: error,
       },

@@ -7,3 +7,26 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 export const UNIQUE_VIOLATION = '23505'
+
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'CONNECT_TIMEOUT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+])
+
+/** True if the database is away or has no room for us now, rather than the statement at fault. */
+export function isDatabaseAway(error: unknown): boolean {
+  const state = sqlState(error)
+  // 08: connection, 53: resources, 57: shut down or cancelled for time, 25P03: idle in transaction for too long.
+  if (state && (/^(08|53|57)/.test(state) || state === '25P03')) return true
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && AWAY.has(cause.code)) return true
+  }
+  return false
+}

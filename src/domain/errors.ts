@@ -1,3 +1,5 @@
+import { isDatabaseAway } from '../db/sql-state.ts'
+
 export const errorCodes = [
   'invalid_request',
   'unauthenticated',
@@ -37,4 +39,16 @@ export class GatewayError extends Error {
     this.details = options.details
     this.retryAfter = options.retryAfter
   }
+}
+
+/** Any error as one that a surface may show. What nobody foresaw is `internal`, with the error itself as its cause. */
+export function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (isDatabaseAway(error)) {
+    return new GatewayError('unavailable', 'The gateway cannot reach its database now. Try again.', {
+      cause: error,
+      retryAfter: 2,
+    })
+  }
+  return new GatewayError('internal', 'The gateway failed. Report the request_id to its operator.', { cause: error })
 }

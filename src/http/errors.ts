@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { type ErrorCode, GatewayError } from '../domain/errors.ts'
+import { type ErrorCode, GatewayError, toGatewayError } from '../domain/errors.ts'
 import type { HttpEnv } from './context.ts'
 
 /** The one table from domain codes to the native API's statuses. */
@@ -31,7 +31,7 @@ export class MalformedRequestError extends GatewayError {
 
 /** Renders any error in the native envelope. What is not a GatewayError is a fault of ours: logged, and not shown. */
 export function renderError(error: Error, c: Context<HttpEnv>): Response {
-  const shown = toGatewayError(error)
+  const shown = toGatewayError(fromHono(error))
   const status = shown instanceof MalformedRequestError ? 400 : STATUS_OF[shown.code]
   const log = c.get('log')
   if (status >= 500) log.error({ err: shown.cause ?? error, code: shown.code }, shown.message)
@@ -54,12 +54,12 @@ export function renderError(error: Error, c: Context<HttpEnv>): Response {
   )
 }
 
-function toGatewayError(error: Error): GatewayError {
-  if (error instanceof GatewayError) return error
-  if (error instanceof HTTPException && error.status === 400)
-    return new MalformedRequestError('The body is not valid JSON.', error)
-  if (error instanceof HTTPException && error.status === 415) {
+/** What Hono itself throws of a body that it cannot parse, or will not. */
+function fromHono(error: Error): Error {
+  if (!(error instanceof HTTPException)) return error
+  if (error.status === 400) return new MalformedRequestError('The body is not valid JSON.', error)
+  if (error.status === 415) {
     return new GatewayError('unsupported_media_type', 'Send the body as application/json.', { cause: error })
   }
-  return new GatewayError('internal', 'The gateway failed. Report the request_id to its operator.', { cause: error })
+  return error
 }

@@ -162,7 +162,7 @@ export const nextCursor = {
   next_cursor: z.string().nullable().describe('Send it as cursor for the next page; null on the last.'),
 }
 
-type Status = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 502 | 503 | 504
+type Status = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 502 | 504
 
 const MEANINGS: Record<Status, string> = {
   400: 'The body cannot be read',
@@ -175,15 +175,18 @@ const MEANINGS: Record<Status, string> = {
   422: 'A field is wrong, or the backend refused',
   429: 'Too many at once',
   502: 'The backend failed',
-  503: 'Cannot be done now; see Retry-After',
   504: 'The backend did not answer in time',
 }
 
-/** The error answers of a route. Any route may also answer 500. */
+/** The error answers of a route. Any route may also answer 500, and 503 while what it stands on is away. */
 export function errorResponses<S extends Status>(...statuses: S[]) {
   const describe = (description: string) => ({ description, content: { 'application/json': { schema: ErrorBody } } })
   const responses = Object.fromEntries(statuses.map((status) => [status, describe(MEANINGS[status])]))
-  return { ...(responses as Record<S, ReturnType<typeof describe>>), 500: describe('A fault of the gateway') }
+  return {
+    ...(responses as Record<S, ReturnType<typeof describe>>),
+    500: describe('A fault of the gateway'),
+    503: describe('Cannot be done now; see Retry-After'),
+  }
 }
 
 export function jsonResponse<T extends z.ZodType>(schema: T, description: string) {

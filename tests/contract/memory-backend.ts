@@ -52,13 +52,13 @@ function query(session: BackendSession, text: string, extra: Partial<SearchReque
   return { projectId: session.projectId, senderId: session.senderId, query: text, topK: 10, ...extra }
 }
 
-/** Searches until it is enough: a backend may index behind a flush. Ends after 20 s with what it has. */
+/** Searches until it is enough: a backend may index behind a flush. Ends after 45 s with what it has. */
 async function searchUntil(
   backend: MemoryBackend,
   request: SearchRequest,
   enough: (hits: readonly MemoryHit[]) => boolean,
 ): Promise<readonly MemoryHit[]> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 45_000
   for (;;) {
     const hits = await backend.search(request)
     if (enough(hits) || Date.now() > deadline) return hits
@@ -80,7 +80,7 @@ const textOf = (hits: readonly MemoryHit[]) => hits.map((hit) => [hit.text, ...h
 
 /** What every memory backend promises. Holds for one with real models too: texts are found, not compared. */
 export function describeMemoryBackend(name: string, open: () => Promise<OpenedBackend>): void {
-  describe(`memory backend: ${name}`, () => {
+  describe(`memory backend: ${name}`, { timeout: 120_000 }, () => {
     let backend: MemoryBackend
     let opened: OpenedBackend
     beforeAll(async () => {

@@ -13,7 +13,7 @@ const contentRoute = createRoute({
   tags: ['Attachments'],
   summary: 'Download the original',
   request: { params: z.object({ attachment_id: cleanText(64) }), query: CredentialQuery },
-  responses: { ...fileResponses, ...errorResponses(401, 404, 422, 503) },
+  responses: { ...fileResponses, ...errorResponses(401, 404, 422) },
 })
 
 export function attachmentRoutes() {

@@ -44,6 +44,16 @@ const readyRoute = createRoute({
   },
 })
 
+const metricsRoute = createRoute({
+  method: 'get',
+  path: '/metrics',
+  operationId: 'getMetrics',
+  tags,
+  summary: 'Metrics in the format of Prometheus',
+  security: [],
+  responses: { 200: { description: 'The metrics', content: { 'text/plain': { schema: z.string() } } } },
+})
+
 export function healthRoutes(isStopping: () => boolean) {
   const router = createRouter()
 
@@ -70,9 +80,9 @@ export function healthRoutes(isStopping: () => boolean) {
       : c.json({ status: 'not_ready' as const, ...parts }, 503)
   })
 
-  router.get('/metrics', async (c) => {
+  router.openapi(metricsRoute, async (c) => {
     const { registry } = c.get('services').metrics
-    return c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
+    return c.text(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
   })
 
   return router

@@ -32,7 +32,7 @@ import { inputFields, withUpload } from '../uploads.ts'
 const addResponses = {
   200: jsonResponse(AddedMessages, 'Durable, and taken by the backend'),
   202: jsonResponse(QueuedMessages, 'Durable; the backend is slow or away and gets them later'),
-  ...errorResponses(400, 401, 403, 413, 415, 422, 429, 502, 503),
+  ...errorResponses(400, 401, 403, 413, 415, 422, 429, 502),
 }
 
 const addMultipartRoute = createRoute({
@@ -82,7 +82,7 @@ const flushRoute = (limits: Limits) =>
     responses: {
       200: jsonResponse(FlushedSession, 'Done'),
       202: jsonResponse(QueuedFlush, 'The backend is slow or away, and does it later'),
-      ...errorResponses(400, 401, 404, 413, 415, 422, 502, 503),
+      ...errorResponses(400, 401, 404, 413, 415, 422, 502),
     },
   })
 
@@ -97,7 +97,7 @@ const searchRoute = (limits: Limits) =>
     request: { body: jsonRequest(SearchInput.safeExtend(credentialFields)) },
     responses: {
       200: jsonResponse(SearchResults, 'Best first'),
-      ...errorResponses(400, 401, 413, 415, 422, 502, 503, 504),
+      ...errorResponses(400, 401, 413, 415, 422, 502, 504),
     },
   })
 

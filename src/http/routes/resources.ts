@@ -59,7 +59,7 @@ const addRoute = createRoute({
   responses: {
     201: jsonResponse(AddedResource, 'Extracted'),
     202: jsonResponse(AddedResource, 'Durable; the backend has not extracted it yet'),
-    ...errorResponses(400, 401, 413, 415, 422, 429, 502, 503),
+    ...errorResponses(400, 401, 413, 415, 422, 429, 502),
   },
 })
 
@@ -127,7 +127,7 @@ const contentRoute = createRoute({
   tags,
   summary: 'Download the original',
   request: { params: ResourcePath, query: CredentialQuery },
-  responses: { ...fileResponses, ...errorResponses(401, 404, 422, 503) },
+  responses: { ...fileResponses, ...errorResponses(401, 404, 422) },
 })
 
 export function resourceRoutes() {

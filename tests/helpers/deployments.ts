@@ -1,0 +1,60 @@
+import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
+
+export interface Deployment {
+  readonly name: string
+  /** Why it cannot be tested here; undefined if it can. */
+  readonly missing: string | undefined
+  /** Settings of one fresh deployment, given a folder of its own. */
+  prepare(storageDir: string): Promise<{ settings: Record<string, string>; drop: () => Promise<void> }>
+}
+
+const env = process.env
+
+/** The settings under which a gateway uses the S3 server of the test environment. */
+export const s3Settings: Record<string, string> | undefined = env.TEST_S3_ENDPOINT
+  ? {
+      S3_ENDPOINT: env.TEST_S3_ENDPOINT,
+      S3_BUCKET: env.TEST_S3_BUCKET ?? 'gateway-test',
+      S3_ACCESS_KEY_ID: env.TEST_S3_ACCESS_KEY_ID ?? '',
+      S3_SECRET_ACCESS_KEY: env.TEST_S3_SECRET_ACCESS_KEY ?? '',
+      S3_FORCE_PATH_STYLE: 'true',
+    }
+  : undefined
+
+async function withPostgres(storageDir: string, more: Record<string, string>) {
+  const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '')
+  return { settings: { STORAGE_DIR: storageDir, DATABASE_URL: url, ...more }, drop }
+}
+
+/** What a gateway can stand on, from the embedded defaults to services alone. */
+export const deployments: Deployment[] = [
+  {
+    name: 'embedded defaults',
+    missing: undefined,
+    prepare: async (storageDir) => ({ settings: { STORAGE_DIR: storageDir }, drop: async () => {} }),
+  },
+  {
+    name: 'PostgreSQL',
+    missing: testDatabaseUrl ? undefined : 'TEST_DATABASE_URL is not set',
+    prepare: (storageDir) => withPostgres(storageDir, {}),
+  },
+  {
+    name: 'PostgreSQL and S3',
+    missing: testDatabaseUrl && s3Settings ? undefined : 'TEST_DATABASE_URL or TEST_S3_ENDPOINT is not set',
+    prepare: (storageDir) => withPostgres(storageDir, s3Settings ?? {}),
+  },
+  {
+    name: 'PostgreSQL, S3 and EverOS',
+    missing:
+      testDatabaseUrl && s3Settings && env.TEST_EVEROS_URL
+        ? undefined
+        : 'TEST_DATABASE_URL, TEST_S3_ENDPOINT or TEST_EVEROS_URL is not set',
+    prepare: (storageDir) =>
+      withPostgres(storageDir, { ...s3Settings, MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: env.TEST_EVEROS_URL ?? '' }),
+  },
+]
+
+/** Where every service has to be there, a missing one is a failure, not a skip. */
+export function assertAvailable(deployment: Deployment): void {
+  if (deployment.missing && env.REQUIRE_SERVICES === '1') throw new Error(deployment.missing)
+}

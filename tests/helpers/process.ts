@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+export interface GatewayProcess {
+  readonly url: string
+  readonly pid: number
+  /** What it has logged so far. */
+  readonly log: string[]
+  /** Resolves with the exit code or signal. */
+  stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
+}
+
+/** Starts `src/main.ts` as a process of its own on a free port, and waits until it is ready. */
+export async function spawnGateway(settings: Record<string, string>): Promise<GatewayProcess> {
+  const child = startProcess({ PORT: '0', LOG_FORMAT: 'json', ...settings })
+  const log: string[] = []
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
+      log.push(line)
+      const entry = line.startsWith('{') ? (JSON.parse(line) as { msg?: string; base?: string }) : {}
+      if (entry.msg === 'ready' && entry.base) resolve(entry.base)
+    })
+    createInterface({ input: child.stderr ?? process.stdin }).on('line', (line) => log.push(line))
+    void exited.then(() => reject(new Error(`The gateway did not start:\n${log.join('\n')}`)))
+  })
+  return {
+    url,
+    pid: child.pid ?? 0,
+    log,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      const [code, by] = await exited
+      return by ?? code ?? 0
+    },
+  }
+}
+
+/** Starts a gateway that is expected not to start; resolves with its exit code and what it said. */
+export async function failToStart(settings: Record<string, string>): Promise<{ code: number | null; output: string }> {
+  const child = startProcess({ PORT: '0', LOG_FORMAT: 'json', ...settings })
+  let output = ''
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return { code, output }
+}
+
+function startProcess(settings: Record<string, string>): ChildProcess {
+  const inherited = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
+  return spawn(process.execPath, ['src/main.ts'], {
+    env: { ...inherited, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
