@@ -50,23 +50,37 @@ type Listed = {
   readonly resources: readonly { readonly resource_id: string; readonly filename: string; readonly status: Stage }[]
 }
 
+/** Ctrl+C ends whatever is under way; the clean-up still happens. */
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+
 /** What went wrong, for the one who runs the demo. */
 class DemoError extends Error {}
 
 const style = (format: Parameters<typeof styleText>[0], text: string) =>
   styleText(format, text, { stream: process.stdout })
 const say = (text = '') => console.log(text)
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
 async function call<T>(url: string, init: RequestInit, accepted: readonly number[], read: 'json' | 'bytes' = 'json') {
   const start = performance.now()
-  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(START_MS) }).catch((error: Error) => {
+  const response = await fetch(url, {
+    ...init,
+    signal: AbortSignal.any([interrupted.signal, AbortSignal.timeout(START_MS)]),
+  }).catch((error: Error) => {
     throw new DemoError(`no answer from ${url} (${error.cause instanceof Error ? error.cause.message : error.message})`)
   })
   const bytes = Buffer.from(await response.arrayBuffer())
   const ms = performance.now() - start
-  if (!accepted.includes(response.status)) throw new DemoError(`the gateway answered ${response.status}: ${bytes}`)
+  if (!accepted.includes(response.status)) throw refusal(response.status, bytes.toString())
   return { status: response.status, ms, body: (read === 'json' ? JSON.parse(bytes.toString()) : bytes) as T }
+}
+
+function refusal(status: number, text: string): DemoError {
+  const message = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.slice(0, 500)
+  const hint = status === 401 ? ' Set GATEWAY_ADMIN_KEY to the key of that gateway.' : ''
+  return new DemoError(`the gateway answered ${status}: ${message}${hint}`)
 }
 
 /** Announces a step, takes it, and tells what came of it. */
@@ -84,7 +98,7 @@ async function step<T>(
     for (const line of lines) say(`  ${line}`)
     return body
   } catch (error) {
-    throw new DemoError(`"${title}" failed: ${error instanceof Error ? error.message : error}`, { cause: error })
+    throw new DemoError(`"${title}" failed: ${messageOf(error)}`, { cause: error })
   }
 }
 
@@ -135,7 +149,7 @@ function testFile(name: string, type: string): File {
 function tellHits({ results }: Found): string[] {
   return results.flatMap(({ source_scope, score, text, attachments }) => [
     `${style('cyan', source_scope)} ${style('dim', `score ${score.toFixed(2)}`)}`,
-    ...text.split('\n').map((line) => `  ${line}`),
+    ...text.split('\n').flatMap((line) => (line ? [`  ${line}`] : [])),
     ...attachments.map(({ type, name, size, url }) => `  ${style('magenta', type)} ${name}, ${size} bytes, ${url}`),
   ])
 }
@@ -272,6 +286,7 @@ async function startGateway(): Promise<OwnGateway> {
     cwd: root,
     env: { ...env, PORT: '0', STORAGE_DIR: storage, LOG_FORMAT: 'json' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    signal: interrupted.signal,
   })
   const dispose = async () => {
     await stop(child)
@@ -344,12 +359,9 @@ async function main(): Promise<void> {
   if (values.help) return say(HELP)
   await using own = values.url === undefined ? await startGateway() : undefined
   const base = own?.base ?? values.url?.replace(/\/+$/, '') ?? ''
-  const interrupted = once(process, 'SIGINT').then(() => {
-    throw new DemoError('interrupted')
-  })
   const start = performance.now()
   say(`Memory Gateway at ${style('bold', base)}`)
-  await Promise.race([playTour(base), interrupted])
+  await playTour(base)
   say(`\n${style('green', `The tour is over: every step as it should be, in ${seconds(start)}.`)}`)
   say(own ? 'The gateway and its data are removed. To keep one: npm start' : `Every route: ${base}/docs`)
 }
@@ -357,8 +369,6 @@ async function main(): Promise<void> {
 try {
   await main()
 } catch (error) {
-  console.error(`\n${style('red', error instanceof Error ? error.message : String(error))}`)
+  console.error(`\n${style('red', interrupted.signal.aborted ? 'Interrupted.' : messageOf(error))}`)
   process.exitCode = 1
 }
-// A listener for SIGINT is left: nothing else is.
-process.exit()

@@ -110,7 +110,11 @@ function pump(incoming: IncomingMessage, parser: BusboyInstance, form: FormReade
       else parser.end()
     })
     incoming.once('error', stop)
-    incoming.once('close', () => stop(new MalformedRequestError('The connection closed before the body was complete.')))
+    // 'close' also follows a regular 'end'.
+    incoming.once('close', () => {
+      if (!incoming.readableEnded)
+        stop(new MalformedRequestError('The connection closed before the body was complete.'))
+    })
     parser.once('finish', resolve)
     parser.once('error', (error: unknown) => stop(new MalformedRequestError('The multipart body is broken.', error)))
     form.failed.catch(stop)

@@ -92,7 +92,7 @@ describe.each(tried)('SIGKILL during uploads on $name', (deployment: Deployment)
     let key: { id: string; key: string } | undefined
     try {
       for (let kill = 0; kill < KILLS; kill++) {
-        const gateway = await spawnGateway({ ...settings, LOG_LEVEL: 'info', MAX_UPLOADS_PER_USER: '16' })
+        const gateway = await spawnGateway({ ...settings, RELAY_WAIT_MS: '1000', MAX_UPLOADS_PER_USER: '16' })
         const user: TestUser = key ? new TestUser(gateway.url, key.id, key.key) : await createUser(gateway.url)
         key = user
         let isKilled = false

@@ -51,6 +51,7 @@ const name = encodeURIComponent
 export const routes: Readonly<Record<string, Route>> = {
   'GET /health': { access: 'anyone', status: 200, toOthers: 200, request: () => ({ path: '/health' }) },
   'GET /ready': { access: 'anyone', status: 200, toOthers: 200, request: () => ({ path: '/ready' }) },
+  'GET /metrics': { access: 'anyone', status: 200, toOthers: 200, request: () => ({ path: '/metrics' }) },
   'POST /users': {
     access: 'anyone',
     status: 201,

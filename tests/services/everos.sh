@@ -1,16 +1,36 @@
 #!/usr/bin/env bash
 # A real EverOS on loopback for the contract tests, with a stub for its models.
-#   tests/services/everos.sh start [DIR]   prints TEST_EVEROS_URL=…
+#   tests/services/everos.sh start [DIR]   prints TEST_EVEROS_URL=…, and keeps it in DIR/env
 #   tests/services/everos.sh stop [DIR]
-# EVEROS_BIN: the `everos` command of a Python 3.12 environment with `pip install 'everos[multimodal]'`.
+# EVEROS_BIN: the `everos` command to run; without it EverOS is installed from PyPI for a Python 3.12 that is found here.
 set -euo pipefail
 
 command=${1:?start or stop}
 dir=${2:-${TMPDIR:-/tmp}/gateway-everos}
-everos=${EVEROS_BIN:-everos}
+everos=${EVEROS_BIN:-}
+version=1.5.1
+venv=${XDG_CACHE_HOME:-$HOME/.cache}/memory-gateway/everos-$version
 port=${EVEROS_PORT:-1995}
 llm_port=${LLM_STUB_PORT:-1996}
 here=$(cd "$(dirname "$0")" && pwd)
+
+find_python() {
+  for python in python3.12 "$HOME"/.pyenv/versions/3.12*/bin/python3; do
+    if "$python" -c '' 2>/dev/null; then echo "$python"; return; fi
+  done
+  echo 'EverOS needs Python 3.12.' >&2
+  return 1
+}
+
+install_everos() {
+  [ -z "$everos" ] || return 0
+  everos=$venv/bin/everos
+  [ ! -f "$venv/complete" ] || return 0
+  rm -rf "$venv"
+  "$(find_python)" -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "everos[multimodal]==$version"
+  touch "$venv/complete"
+}
 
 wait_for() {
   for _ in $(seq 1 240); do
@@ -24,6 +44,7 @@ wait_for() {
 }
 
 start() {
+  install_everos
   mkdir -p "$dir/data"
   [ -f "$dir/data/everos.toml" ] || "$everos" init --root "$dir/data" >"$dir/init.log" 2>&1
   "$here/../../node_modules/.bin/node" "$here/llm-stub.ts" "$llm_port" >"$dir/llm-stub.log" 2>&1 &
@@ -40,7 +61,7 @@ start() {
     stop
     return 1
   fi
-  echo "TEST_EVEROS_URL=http://127.0.0.1:$port"
+  echo "TEST_EVEROS_URL=http://127.0.0.1:$port" | tee "$dir/env"
 }
 
 stop() {

@@ -23,6 +23,7 @@ export const engineMemories = pgTable(
   },
   (table) => [
     index('engine_memories_partition_idx').on(table.projectId, table.senderId, table.sessionId, table.timestamp),
-    index('engine_memories_terms_idx').using('gin', table.terms),
+    // Without a list of pending entries: every search would read it, and PGlite has nobody who clears it.
+    index('engine_memories_terms_idx').using('gin', table.terms).with({ fastupdate: false }),
   ],
 )

@@ -19,8 +19,8 @@ export interface RelayDependencies {
   readonly attempts: number
 }
 
-const LEASE_MS = 60_000
-const HEARTBEAT_MS = 15_000
+const LEASE_MS = 15_000
+const HEARTBEAT_MS = 5_000
 /** How soon a session held by another process is looked at again. */
 const BUSY_RETRY_MS = 250
 

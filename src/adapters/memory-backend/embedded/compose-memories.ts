@@ -3,7 +3,7 @@ import type { EngineContent, EnginePart } from '../../../db/schema/engine-messag
 import type { EngineSession, NewMemory } from './queries.ts'
 import { cutText } from './text/clean-text.ts'
 import { fitsOnePassage, splitPassages } from './text/passages.ts'
-import { textVector } from './text/text-vector.ts'
+import { partitionTerm, textVector } from './text/text-vector.ts'
 import { documentTerms } from './text/tokenise.ts'
 
 const LONGEST_SUBJECT = 60
@@ -61,6 +61,7 @@ export function* composeMemories(
   timestamp: number,
   content: EngineContent,
 ): Generator<NewMemory> {
+  const partition = partitionTerm(session)
   const speaker = documentTerms(content.speaker)
   let passage = 0
   for (const { subject, text, title } of passages(content)) {
@@ -69,7 +70,7 @@ export function* composeMemories(
       .update(JSON.stringify([session.projectId, session.senderId, session.sessionId, timestamp, passage]))
       .digest('hex')
       .slice(0, 32)
-    const terms = textVector({ title: documentTerms(title), speaker, body })
+    const terms = textVector(partition, { title: documentTerms(title), speaker, body })
     yield { id, timestamp, passage, subject, body: text, length: body.length, terms }
     passage++
   }

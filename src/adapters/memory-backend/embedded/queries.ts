@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, desc, eq, gte, inArray, isNotNull, lte, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, isNotNull, lte, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../../db/database.ts'
 import type { EngineContent } from '../../../db/schema/engine-messages.ts'
 import { engineMemories, engineMessages } from '../../../db/schema/index.ts'
@@ -124,21 +124,24 @@ export async function markExtracted(
     )
 }
 
-function searched(withSessions: boolean) {
-  return and(
-    eq(engineMemories.projectId, sql.placeholder('projectId')),
-    eq(engineMemories.senderId, sql.placeholder('senderId')),
+const inRange = (withSessions: boolean) =>
+  and(
     gte(engineMemories.timestamp, sql.placeholder('from')),
     lte(engineMemories.timestamp, sql.placeholder('to')),
     withSessions ? sql`${engineMemories.sessionId} = ${any('sessionIds', 'text')}` : undefined,
   )
-}
+
+const inPartition = (table: { projectId: SQLWrapper; senderId: SQLWrapper }) =>
+  and(
+    sql`${table.projectId} = ${sql.placeholder('projectId')}`,
+    sql`${table.senderId} = ${sql.placeholder('senderId')}`,
+  )
 
 function prepareCount(db: Database, withSessions: boolean) {
   const some = db
     .select({ one: sql`1`.as('one') })
     .from(engineMemories)
-    .where(searched(withSessions))
+    .where(and(inPartition(engineMemories), inRange(withSessions)))
     .limit(sql.placeholder('most'))
     .as('some')
   return db.select({ count: sql<number>`count(*)::int` }).from(some).prepare(`engine_count_${withSessions}`)
@@ -154,10 +157,31 @@ export async function countMemories(db: Database, range: SearchRange, most: numb
   return row?.count ?? 0
 }
 
-function prepareHolders(db: Database, withSessions: boolean) {
-  const held = sql`select 1 from ${engineMemories} where ${searched(withSessions)} and ${engineMemories.terms} @@ asked.query::tsquery limit ${sql.placeholder('most')}`
+/**
+ * Memories that match, at most `mostMatches`. The limit also keeps the conditions of an outer query out: inside, they
+ * would make the planner walk the whole partition rather than use the index of terms, whose queries name it anyway.
+ */
+function matches(db: Database, query: SQL, withSessions: boolean) {
   return db
-    .select({ holders: sql<number>`(select count(*)::int from (${held}) held)` })
+    .select({
+      id: engineMemories.id,
+      projectId: engineMemories.projectId,
+      senderId: engineMemories.senderId,
+      timestamp: engineMemories.timestamp,
+      length: engineMemories.length,
+      terms: engineMemories.terms,
+    })
+    .from(engineMemories)
+    .where(and(sql`${engineMemories.terms} @@ ${query}::tsquery`, inRange(withSessions)))
+    .limit(sql.placeholder('mostMatches'))
+    .as('matched')
+}
+
+function prepareHolders(db: Database, withSessions: boolean) {
+  const matched = matches(db, sql`asked.query`, withSessions)
+  const held = db.select({ count: sql`count(*)::int` }).from(matched).where(inPartition(matched))
+  return db
+    .select({ holders: sql<number>`(${held})` })
     .from(sql`unnest(${sql.placeholder('queries')}::text[]) with ordinality as asked(query, place)`)
     .orderBy(sql`asked.place`)
     .prepare(`engine_holders_${withSessions}`)
@@ -166,67 +190,64 @@ function prepareHolders(db: Database, withSessions: boolean) {
 const holdersInAll = preparedOn((db) => prepareHolders(db, false))
 const holdersInSessions = preparedOn((db) => prepareHolders(db, true))
 
-/** For each of `queries` (`tsquery`s as text), how many memories match it, counted up to `most`. */
+/** For each of `queries` (`tsquery`s as text), how many memories match it, counted up to `mostMatches`. */
 export async function countHolders(
   db: Database,
   range: SearchRange,
   queries: readonly string[],
-  most: number,
+  mostMatches: number,
 ): Promise<number[]> {
   const statement = range.sessionIds ? holdersInSessions(db) : holdersInAll(db)
-  const rows = await statement.execute({ ...range, queries: [...queries], most })
+  const rows = await statement.execute({ ...range, queries: [...queries], mostMatches })
   return rows.map(({ holders }) => holders)
 }
 
 /** The most promising matches by PostgreSQL's own rank; their vectors are read only once they are chosen. */
 function prepareCandidates(db: Database, withSessions: boolean) {
-  const query = sql`${sql.placeholder('query')}::tsquery`
-  const score = sql`ts_rank('{0.1,0.4,0.3,1}'::real[], ${engineMemories.terms}, ${query}, 1)`
+  const matched = matches(db, sql`${sql.placeholder('query')}`, withSessions)
+  const score = sql`ts_rank('{0.1,0.4,0.3,1}'::real[], ${matched.terms}, ${sql.placeholder('rankQuery')}::tsquery, 1)`
   const best = db
-    .select({ id: engineMemories.id })
-    .from(engineMemories)
-    .where(and(searched(withSessions), sql`${engineMemories.terms} @@ ${query}`))
-    .orderBy(sql`${score} desc`, desc(engineMemories.timestamp), engineMemories.id)
+    .select({ id: matched.id, timestamp: matched.timestamp, length: matched.length, terms: matched.terms })
+    .from(matched)
+    .where(inPartition(matched))
+    .orderBy(sql`${score} desc`, desc(matched.timestamp), matched.id)
     .limit(sql.placeholder('most'))
     .as('best')
   return db
-    .select({
-      id: engineMemories.id,
-      timestamp: engineMemories.timestamp,
-      length: engineMemories.length,
-      vector: sql<string>`${engineMemories.terms}::text`,
-    })
+    .select({ id: best.id, timestamp: best.timestamp, length: best.length, vector: sql<string>`${best.terms}::text` })
     .from(best)
-    .innerJoin(engineMemories, eq(engineMemories.id, best.id))
     .prepare(`engine_candidates_${withSessions}`)
 }
 
 const candidatesOfAll = preparedOn((db) => prepareCandidates(db, false))
 const candidatesInSessions = preparedOn((db) => prepareCandidates(db, true))
 
-/** At most `most` memories that match `query`, a `tsquery` as text. */
-export async function findCandidates(db: Database, range: SearchRange, query: string, most: number) {
-  const statement = range.sessionIds ? candidatesInSessions(db) : candidatesOfAll(db)
-  return await statement.execute({ ...range, query, most })
+export interface CandidateQuery {
+  /** `tsquery` as text: what a candidate matches. */
+  readonly query: string
+  /** `tsquery` as text: what it is chosen by. */
+  readonly rankQuery: string
+  readonly mostMatches: number
+  readonly most: number
 }
 
-const readStatement = preparedOn((db) =>
-  db
+export async function findCandidates(db: Database, range: SearchRange, query: CandidateQuery) {
+  const statement = range.sessionIds ? candidatesInSessions(db) : candidatesOfAll(db)
+  return await statement.execute({ ...range, ...query })
+}
+
+const readStatement = preparedOn((db) => {
+  const named = db
     .select()
     .from(engineMemories)
-    .where(
-      and(
-        eq(engineMemories.projectId, sql.placeholder('projectId')),
-        eq(engineMemories.senderId, sql.placeholder('senderId')),
-        sql`${engineMemories.id} = ${any('ids', 'text')}`,
-      ),
-    )
-    .prepare('engine_read_memories'),
-)
+    .where(sql`${engineMemories.id} = ${any('ids', 'text')}`)
+    .limit(sql.placeholder('most'))
+    .as('named')
+  return db.select().from(named).where(inPartition(named)).prepare('engine_read_memories')
+})
 
-export async function readMemories(db: Database, partition: Partition, ids: readonly string[]) {
-  const { projectId, senderId } = partition
-  return await readStatement(db).execute({ projectId, senderId, ids: [...ids] })
+export async function readMemories(db: Database, { projectId, senderId }: Partition, ids: readonly string[]) {
+  return await readStatement(db).execute({ projectId, senderId, ids: [...ids], most: ids.length })
 }
 
 /** Deletes in short statements, and lets others have their turn between them; what another call has deleted meanwhile is no fault. */

@@ -2,15 +2,15 @@ import type { Database } from '../../../db/database.ts'
 import type { MemoryHit, SearchRequest } from '../../../ports/memory-backend.ts'
 import { countHolders, countMemories, findCandidates, readMemories, type SearchRange } from './queries.ts'
 import { type Ranked, rank } from './text/rank.ts'
-import { anyTermQuery, countTerm } from './text/text-vector.ts'
+import { anyTermQuery, countTerm, partitionQuery, partitionTerm } from './text/text-vector.ts'
 import { queryTerms, type Term } from './text/tokenise.ts'
 
 /** Candidates that are ranked here; a multiple of the 100 that a caller may ask for. */
 const MOST_CANDIDATES = 200
-/** Matches among which PostgreSQL chooses the candidates, as far as rarer terms leave the choice. */
+/** Matches among which PostgreSQL chooses the candidates, as far as rarer terms leave the choice; counting further says nothing. */
 const MOST_MATCHES = 2_000
-/** Counting further makes no difference to a rank. */
-const MOST_HOLDERS = 2_000
+/** And where they do not. */
+const MOST_SCANNED = 10_000
 const MOST_DOCUMENTS = 10_000
 
 /**
@@ -35,12 +35,18 @@ export function chooseTerms(terms: readonly Term[], holders: readonly number[], 
 async function rankMemories(db: Database, range: SearchRange, query: string, wanted: number): Promise<Ranked[]> {
   const terms = queryTerms(query)
   if (terms.length === 0) return []
-  const queries = terms.map((term) => anyTermQuery([term]))
-  const holders = await countHolders(db, range, queries, MOST_HOLDERS)
+  const partition = partitionTerm(range)
+  const queries = terms.map((term) => partitionQuery(partition, [term]))
+  const holders = await countHolders(db, range, queries, MOST_MATCHES)
   const chosen = chooseTerms(terms, holders, wanted)
   if (chosen.length === 0) return []
   const documents = await countMemories(db, range, MOST_DOCUMENTS)
-  const found = await findCandidates(db, range, anyTermQuery(chosen), MOST_CANDIDATES)
+  const found = await findCandidates(db, range, {
+    query: partitionQuery(partition, chosen),
+    rankQuery: anyTermQuery(chosen),
+    mostMatches: MOST_SCANNED,
+    most: MOST_CANDIDATES,
+  })
   const candidates = found.map(({ id, timestamp, length, vector }) => ({
     id,
     timestamp,

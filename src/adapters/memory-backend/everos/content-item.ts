@@ -11,6 +11,8 @@ const PRESIGN_SECONDS = 3600
 const textTypes = new Set(['text/plain', 'text/markdown', 'text/csv', 'text/tab-separated-values', 'application/json'])
 /** What EverOS reads, under a name it does not know. */
 const knownExtensions: Readonly<Record<string, string>> = { json: 'txt', opus: 'ogg' }
+/** What EverOS refuses, and with it the whole call: it is told of the file, whose original the gateway keeps. */
+const unreadableExtensions = new Set(['gif', 'heic', 'avif', 'webm'])
 
 /** Reads small text files; leaves every other file to be streamed. */
 export async function contentPart(
@@ -20,6 +22,9 @@ export async function contentPart(
 ): Promise<ContentPart> {
   if (item.type === 'text') return textPart(item.text)
   const { file } = item
+  if (unreadableExtensions.has(file.ext)) {
+    return textPart(`[${file.kind.toUpperCase()}: ${file.name}, ${file.mimeType}, ${file.size} bytes]`)
+  }
   const text = await inlineText(file, signal)
   if (text !== undefined) return textPart(`[${file.kind.toUpperCase()}: ${file.name}]\n${text}`)
   const head = { type: file.kind, name: file.name, ext: knownExtensions[file.ext] ?? file.ext }

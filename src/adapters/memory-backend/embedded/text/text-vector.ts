@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Term } from './tokenise.ts'
 
 /** Weight labels of PostgreSQL: where in a memory a term stands. `D`, a single Han character of the body, is not written. */
@@ -16,8 +17,23 @@ function quote(term: string): string {
   return `'${term.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 
+/**
+ * A term that every memory of a partition has, and that no text can: in an index of all partitions, terms are looked
+ * up together with it.
+ */
+export function partitionTerm(partition: { readonly projectId: string; readonly senderId: string }): string {
+  const { projectId, senderId } = partition
+  const hash = createHash('sha256')
+    .update(JSON.stringify([projectId, senderId]))
+    .digest('hex')
+  return `=${hash.slice(0, 16)}`
+}
+
 /** A `tsvector` as text, built here so that it is the same on every server, whatever its dictionaries and locale. */
-export function textVector(fields: Readonly<Record<keyof typeof FIELD_LABELS, readonly Term[]>>): string {
+export function textVector(
+  partition: string,
+  fields: Readonly<Record<keyof typeof FIELD_LABELS, readonly Term[]>>,
+): string {
   const positions = new Map<string, string[]>()
   let position = 0
   for (const field of ['title', 'speaker', 'body'] as const) {
@@ -29,12 +45,18 @@ export function textVector(fields: Readonly<Record<keyof typeof FIELD_LABELS, re
       else if (known.length < MOST_POSITIONS) known.push(`${position}${label}`)
     }
   }
-  return Array.from(positions, ([term, at]) => `${quote(term)}:${at.join(',')}`).join(' ')
+  const terms = Array.from(positions, ([term, at]) => `${quote(term)}:${at.join(',')}`)
+  return [quote(partition), ...terms].join(' ')
 }
 
 /** A `tsquery` as text that matches any of the terms. */
 export function anyTermQuery(terms: readonly Term[]): string {
   return terms.map(({ term }) => quote(term)).join(' | ')
+}
+
+/** The same, within one partition. */
+export function partitionQuery(partition: string, terms: readonly Term[]): string {
+  return `${quote(partition)} & ( ${anyTermQuery(terms)} )`
 }
 
 /** How often `term` occurs in a tsvector's text, by field; undefined if it does not. */
