@@ -83,6 +83,7 @@ export async function createServices(
     events,
     log,
     attempts: config.relay.attempts,
+    giveUpMs: config.relay.giveUpMs,
   })
   opened.defer(() => relay.settle())
 

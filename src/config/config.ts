@@ -60,7 +60,7 @@ export interface Config {
   readonly database: DatabaseConfig
   readonly objectStore: ObjectStoreConfig
   readonly backend: BackendConfig
-  readonly relay: { readonly waitMs: number; readonly attempts: number }
+  readonly relay: { readonly waitMs: number; readonly attempts: number; readonly giveUpMs: number }
   readonly orphanGraceMs: number
   readonly limits: Limits
   readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: Env['LOG_FORMAT'] }
@@ -113,7 +113,7 @@ export function loadConfig(env: Env): Config {
       : { kind: 'pglite', dir: resolve(storageDir, 'database') },
     objectStore: objectStoreConfig(env, storageDir),
     backend: backendConfig(env),
-    relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS },
+    relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS, giveUpMs: env.RELAY_GIVE_UP_MS },
     orphanGraceMs: env.ORPHAN_GRACE_MS,
     limits: limits(env),
     log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },

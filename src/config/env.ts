@@ -47,6 +47,7 @@ export const envSchema = z.object({
 
   RELAY_WAIT_MS: milliseconds(30_000),
   RELAY_ATTEMPTS: count(12),
+  RELAY_GIVE_UP_MS: milliseconds(24 * 3_600_000),
   ORPHAN_GRACE_MS: milliseconds(24 * 3_600_000),
 
   MAX_REQUEST_BYTES: size(200),

@@ -57,7 +57,7 @@ function matches(header: string | undefined, etag: string): boolean {
 }
 
 /** One range is served; several, or one that cannot be read, get the whole file, as RFC 9110 allows. */
-function resolveRange(
+export function resolveRange(
   header: string | undefined,
   ifRange: string | undefined,
   size: number,

@@ -39,7 +39,7 @@ export async function startQueue(
   for (const name of jobNames) {
     const { retryLimit, retryDelay, retryDelayMax } = QUEUES[name]
     await boss.createQueue(name, {
-      policy: 'short',
+      policy: 'stately',
       retryLimit,
       retryDelay,
       retryBackoff: true,

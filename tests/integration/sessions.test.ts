@@ -135,7 +135,7 @@ describe('GET /sessions/{session_id}/messages', () => {
     expect(texts).toEqual(['1', '2', '3', '4', '5', '6', '7'])
   })
 
-  it.each(['chat:图片/…?#', 'a b', '..', '%2e%2e', 'résumé', "'; drop table sessions; --", '__proto__'])(
+  it.each(['chat:图片/…?#', 'a b', '%2e%2e', 'résumé', "'; drop table sessions; --", '__proto__'])(
     'finds a session named %s',
     async (name) => {
       expect((await add(name, ['x'])).status).toBe(200)
@@ -144,6 +144,10 @@ describe('GET /sessions/{session_id}/messages', () => {
       expect(body.session_id).toBe(name)
     },
   )
+
+  it.each(['.', '..'])('has no session named %s, which no URL can name', async (name) => {
+    expect((await add(name, ['x'])).status).toBe(422)
+  })
 
   it('knows no session that got no message', async () => {
     expect((await user.get(`${path('chat:never')}/messages`)).status).toBe(404)

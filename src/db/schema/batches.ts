@@ -26,12 +26,15 @@ export const batches = pgTable(
      * stored.
      */
     position: bigint({ mode: 'number' }),
+    /** How often the backend had it in hand without saying what became of it; being away does not count. */
     attempts: integer().notNull().default(0),
     /** Code of the last failure. */
     reason: text(),
     upstreamRequestId: text('upstream_request_id'),
     /** The backend's word: `accumulated`, `extracted`, `no_extraction`. */
     upstreamStatus: text('upstream_status'),
+    /** Since when it waits; a retry by hand begins anew. */
+    openSince: instant('open_since').notNull().defaultNow(),
     createdAt: instant('created_at').notNull().defaultNow(),
     updatedAt: instant('updated_at').notNull().defaultNow(),
   },

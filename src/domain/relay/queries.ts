@@ -58,6 +58,7 @@ export async function reopenBatches(tx: Database, owner: Owner, sessionId: strin
     .set({
       state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
       attempts: 0,
+      openSince: sql`now()`,
       updatedAt: sql`now()`,
     })
     .where(

@@ -46,7 +46,8 @@ export async function relayBatch(
       error instanceof BackendError
         ? error
         : new BackendError('unknown', 'INTERNAL', 'The gateway could not relay the batch.')
-    return recordFailure(deps, session, { ...batch, attempts }, failure)
+    const counted = failure.outcome === 'not_accepted' ? batch.attempts : attempts
+    return recordFailure(deps, session, { ...batch, attempts: counted }, failure)
   }
 }
 
@@ -70,7 +71,7 @@ async function add(
   let messages = all
   if (batch.state !== 'stored') {
     const timestamps = all.map(({ timestamp }) => timestamp)
-    const missing = await deps.backend.findMissing(upstream, timestamps, signal)
+    const missing = await look(deps, upstream, timestamps, signal)
     if (missing?.length === 0)
       return { requestId: batch.upstreamRequestId ?? '', messageCount: all.length, status: 'accumulated' }
     if (missing) messages = all.filter(({ timestamp }) => missing.includes(timestamp))
@@ -79,6 +80,24 @@ async function add(
   if (!(await setBatchState(deps.db, batch.id, { state: 'relaying', attempts, reason: INTERRUPTED }))) return undefined
   const answer = await deps.backend.add(upstream, messages, signal)
   return { ...answer, messageCount: all.length }
+}
+
+/** However the look fails, it says nothing of the messages: they stay `unknown`. */
+async function look(
+  deps: RelayDependencies,
+  upstream: BackendSession,
+  timestamps: readonly number[],
+  signal: AbortSignal,
+): Promise<readonly number[] | undefined> {
+  try {
+    return await deps.backend.findMissing(upstream, timestamps, signal)
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error
+    throw new BackendError('not_accepted', error.code, error.message, {
+      cause: error,
+      needsOperator: error.needsOperator,
+    })
+  }
 }
 
 async function flush(
@@ -153,8 +172,9 @@ function nextState(
   error: BackendError,
 ): 'rejected' | 'failed' | 'stored' | 'unknown' {
   if (error.outcome === 'rejected') return 'rejected'
-  if (error.needsOperator || batch.attempts >= deps.attempts) return 'failed'
+  const isTooOld = Date.now() - batch.openSince.getTime() > deps.giveUpMs
+  if (error.needsOperator || isTooOld || batch.attempts >= deps.attempts) return 'failed'
   // A flush may be repeated without harm, so its lost answer needs no looking.
-  if (error.outcome === 'unknown' && batch.action === 'add') return 'unknown'
-  return 'stored'
+  if (batch.action === 'flush') return 'stored'
+  return error.outcome === 'unknown' || batch.state !== 'stored' ? 'unknown' : 'stored'
 }

@@ -15,8 +15,10 @@ export interface RelayDependencies {
   readonly backend: MemoryBackend
   readonly events: Events
   readonly log: Log
-  /** After so many attempts a batch is `failed`. */
+  /** After so many attempts without a clear answer a batch is `failed`. */
   readonly attempts: number
+  /** After so many ms a batch is `failed`, whatever the reason. */
+  readonly giveUpMs: number
 }
 
 const LEASE_MS = 15_000

@@ -4,9 +4,14 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { HttpContext } from '../context.ts'
 import { MalformedRequestError } from '../errors.ts'
 
-/** Reads a JSON body up to a limit, also one that is sent without its length, before the route's validator asks for it. */
-export function jsonBody(maxBytes: number) {
+/**
+ * Reads a JSON body up to a limit, also one that is sent without its length, before the route's validator asks for it.
+ * A body that may be larger than `smallBytes` takes one of the places for uploads.
+ */
+export function jsonBody(maxBytes: number, smallBytes = maxBytes) {
   return async function readJsonBody(c: HttpContext, next: Next): Promise<void> {
+    const declared = Number(c.env.incoming.headers['content-length'] ?? maxBytes)
+    using _place = declared > smallBytes ? c.get('services').uploads.enter() : undefined
     const text = await readText(c.env.incoming, maxBytes)
     // Hono awaits what its cache holds, though the cache's type is that of the values.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })

@@ -15,10 +15,7 @@ export function secure(corsOrigins: readonly string[]) {
     outgoing.setHeader('Access-Control-Expose-Headers', 'X-Request-Id, Server-Timing, Retry-After')
     if (incoming.method !== 'OPTIONS' || !incoming.headers['access-control-request-method']) return next()
     outgoing.setHeader('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE')
-    outgoing.setHeader(
-      'Access-Control-Allow-Headers',
-      'Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id, X-User-Id',
-    )
+    outgoing.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, Prefer, X-Request-Id, X-User-Id')
     outgoing.setHeader('Access-Control-Max-Age', '600')
     return c.body(null, 204)
   }

@@ -65,7 +65,7 @@ const addRoute = (limits: Limits) =>
     operationId: 'addMessages',
     tags: ['Memories'],
     summary: 'Add messages, with small files inline as base64',
-    middleware: jsonBody(limits.inlineBytes),
+    middleware: jsonBody(limits.inlineBytes, limits.messagesBytes),
     request: { body: jsonRequest(AddMessagesInput.extend(credentialFields)) },
     responses: addResponses,
   })

@@ -5,7 +5,7 @@ import { type EngineSession, insertMemories, markExtracted, type NewMemory, take
 
 /** Small pages, and a turn for others between them: on PGlite, statements hold up the whole process. */
 const MESSAGES_PER_PAGE = 50
-const MEMORIES_PER_PAGE = 25
+const MEMORIES_PER_PAGE = 10
 
 /** Turns what the session has buffered into memories, all or nothing. Returns how many messages there were. */
 export function extractMemories(db: Database, session: EngineSession): Promise<number> {

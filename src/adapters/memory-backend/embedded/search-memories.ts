@@ -8,7 +8,7 @@ import { queryTerms, type Term } from './text/tokenise.ts'
 /** Candidates that are ranked here; a multiple of the 100 that a caller may ask for. */
 const MOST_CANDIDATES = 200
 /** Matches among which PostgreSQL chooses the candidates, as far as rarer terms leave the choice; counting further says nothing. */
-const MOST_MATCHES = 2_000
+const MOST_MATCHES = 1_000
 /** And where they do not. */
 const MOST_SCANNED = 10_000
 const MOST_DOCUMENTS = 10_000

@@ -15,10 +15,15 @@ const picture = (ext: string): BackendFile => ({
 })
 
 describe('a file as a content item', () => {
-  it.each(['gif', 'heic', 'avif', 'webm'])('is told of in text if it is a %s, which the server refuses', async (ext) => {
-    const part = await contentPart({ type: 'file', file: picture(ext) }, undefined, new AbortController().signal)
-    expect(part).toEqual({ json: JSON.stringify({ type: 'text', text: `[IMAGE: cat.${ext}, image/${ext}, 1234 bytes]` }) })
-  })
+  it.each(['gif', 'heic', 'avif', 'webm'])(
+    'is told of in text if it is a %s, which the server refuses',
+    async (ext) => {
+      const part = await contentPart({ type: 'file', file: picture(ext) }, undefined, new AbortController().signal)
+      expect(part).toEqual({
+        json: JSON.stringify({ type: 'text', text: `[IMAGE: cat.${ext}, image/${ext}, 1234 bytes]` }),
+      })
+    },
+  )
 
   it('is sent itself if the server reads its type', async () => {
     const file = picture('png')

@@ -24,7 +24,7 @@ const HUES: readonly (readonly [number, Colour])[] = [
   [165, 'green'],
   [195, 'cyan'],
   [255, 'blue'],
-  [295, 'purple'],
+  [310, 'purple'],
   [340, 'pink'],
   [361, 'red'],
 ]

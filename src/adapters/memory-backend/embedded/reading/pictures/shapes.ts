@@ -1,4 +1,5 @@
 import type { Colour } from './colours.ts'
+import { findPatches, type Patch } from './patches.ts'
 import type { Raster } from './raster.ts'
 
 /** Names of shapes in English and Chinese. */
@@ -21,43 +22,16 @@ export interface Shape {
   readonly y: number
 }
 
-interface Patch {
-  readonly colour: Colour
-  readonly pixels: readonly number[]
-}
-
 /** Smaller patches, as a share of the picture, are edges and specks. */
 const SMALLEST = 0.004
 const MOST_SHAPES = 12
-/** A picture of which this share is neither ground nor a shape is no drawing of plain shapes. */
-const MOST_UNEXPLAINED = 0.06
+/** A picture with more of them is no drawing of plain shapes. */
+const MOST_SPECKS = 0.03
 /** Share of the pixels in the box in which a patch and an ideal shape must agree. */
 const RECTANGLE_FIT = 0.94
 const ELLIPSE_FIT = 0.95
 const EQUAL_SIDES = 0.1
 const BAR = 3
-
-/** Connected pixels of one colour. */
-function patchesOf({ width, colours }: Raster, ground: Colour): Patch[] {
-  const seen = new Uint8Array(colours.length)
-  const patches: Patch[] = []
-  for (const [start, colour] of colours.entries()) {
-    if (seen[start] || colour === ground) continue
-    const pixels = [start]
-    seen[start] = 1
-    for (let next = 0; next < pixels.length; next++) {
-      const at = pixels[next] ?? 0
-      const x = at % width
-      for (const near of [x > 0 ? at - 1 : -1, x < width - 1 ? at + 1 : -1, at - width, at + width]) {
-        if (near < 0 || seen[near] || colours[near] !== colour) continue
-        seen[near] = 1
-        pixels.push(near)
-      }
-    }
-    patches.push({ colour, pixels })
-  }
-  return patches
-}
 
 function boxOf(pixels: readonly number[], width: number) {
   let [left, right, top, bottom] = [Infinity, -1, Infinity, -1]
@@ -105,12 +79,16 @@ function nameShape({ pixels }: Patch, box: Box, width: number): ShapeName | unde
 export function findShapes(raster: Raster, ground: Colour): Shape[] {
   const total = raster.colours.length
   const shapes: Shape[] = []
-  let unexplained = 0
-  for (const patch of patchesOf(raster, ground)) {
+  let specks = 0
+  for (const patch of findPatches(raster, ground)) {
+    if (patch.pixels.length < total * SMALLEST) {
+      specks += patch.pixels.length
+      continue
+    }
     const box = boxOf(patch.pixels, raster.width)
-    const name = patch.pixels.length >= total * SMALLEST ? nameShape(patch, box, raster.width) : undefined
-    if (!name) unexplained += patch.pixels.length
-    else shapes.push({ name, colour: patch.colour, x: box.left + box.wide / 2, y: box.top + box.high / 2 })
+    const name = nameShape(patch, box, raster.width)
+    if (!name) return []
+    shapes.push({ name, colour: patch.colour, x: box.left + box.wide / 2, y: box.top + box.high / 2 })
   }
-  return unexplained > total * MOST_UNEXPLAINED || shapes.length > MOST_SHAPES ? [] : shapes
+  return specks > total * MOST_SPECKS || shapes.length > MOST_SHAPES ? [] : shapes
 }

@@ -10,8 +10,8 @@ const WINDOW_SECONDS = 0.05
 const QUIET = 0.1
 const SAME_PITCH = 0.03
 /** Share of the energy that the pure tone may leave unexplained. */
-const MOST_RESIDUE = 0.03
-const ENOUGH_WINDOWS = 0.9
+const MOST_RESIDUE = 0.05
+const ENOUGH_WINDOWS = 0.8
 
 function energy(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value * value, 0)

@@ -1,0 +1,50 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createSpool } from './spool.ts'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'spool-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+describe('the spool', () => {
+  it.each([0, 1, 262_144, 262_145, 1_000_003])('takes %i bytes as they are, and knows their hash', async (size) => {
+    const bytes = randomBytes(size)
+    await using session = createSpool(dir).open()
+    const file = await session.take(pieces(bytes, 60_000))
+    expect(file).toMatchObject({ size, sha256: createHash('sha256').update(bytes).digest('hex') })
+    expect(file.bytes ?? readFileSync(file.path ?? '')).toEqual(bytes)
+    expect(file.path === undefined).toBe(size <= 262_144)
+  })
+
+  it('leaves no file behind, also when the source breaks off', async () => {
+    const spool = createSpool(dir)
+    {
+      await using session = spool.open()
+      await session.take(pieces(randomBytes(600_000), 60_000))
+      const broken = (async function* () {
+        yield randomBytes(500_000)
+        throw new Error('gone')
+      })()
+      await expect(session.take(broken)).rejects.toThrow('gone')
+      expect(readdirSync(dir)).toHaveLength(2)
+    }
+    expect(readdirSync(dir)).toEqual([])
+  })
+
+  it('clears what a dead process left, and nothing younger', () => {
+    writeFileSync(join(dir, 'old'), '')
+    writeFileSync(join(dir, 'young'), '')
+    utimesSync(join(dir, 'old'), 1000, 1000)
+    createSpool(dir)
+    expect(readdirSync(dir)).toEqual(['young'])
+  })
+})
