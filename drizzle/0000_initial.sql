@@ -36,6 +36,7 @@ CREATE TABLE "batches" (
 	"reason" text,
 	"upstream_request_id" text,
 	"upstream_status" text,
+	"open_since" timestamp with time zone DEFAULT now() NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "batches_user_id_id_key" UNIQUE("user_id","id")
@@ -180,7 +181,7 @@ CREATE INDEX "attachments_state_updated_at_idx" ON "attachments" USING btree ("s
 CREATE INDEX "batches_session_id_state_position_idx" ON "batches" USING btree ("session_id","state","position");--> statement-breakpoint
 CREATE INDEX "batches_state_updated_at_idx" ON "batches" USING btree ("state","updated_at");--> statement-breakpoint
 CREATE INDEX "engine_memories_partition_idx" ON "engine_memories" USING btree ("project_id","sender_id","session_id","timestamp");--> statement-breakpoint
-CREATE INDEX "engine_memories_terms_idx" ON "engine_memories" USING gin ("terms");--> statement-breakpoint
+CREATE INDEX "engine_memories_terms_idx" ON "engine_memories" USING gin ("terms") WITH (fastupdate=false);--> statement-breakpoint
 CREATE INDEX "engine_messages_buffered_idx" ON "engine_messages" USING btree ("project_id","sender_id","session_id","timestamp") WHERE content is not null;--> statement-breakpoint
 CREATE INDEX "messages_batch_id_idx" ON "messages" USING btree ("batch_id");--> statement-breakpoint
 CREATE INDEX "sessions_scope_id_last_activity_at_idx" ON "sessions" USING btree ("scope_id","last_activity_at","id");--> statement-breakpoint

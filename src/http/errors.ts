@@ -22,7 +22,7 @@ export const STATUS_OF = {
   internal: 500,
 } as const satisfies Record<ErrorCode, ContentfulStatusCode>
 
-/** A body that cannot be read at all, so that no field can be blamed: 400. */
+/** A body that cannot be read at all, so that no field can be blamed: 400. A parser's error quotes the body: it is no cause. */
 export class MalformedRequestError extends GatewayError {
   constructor(message: string, cause?: unknown) {
     super('invalid_request', message, { cause })
@@ -57,7 +57,7 @@ export function renderError(error: Error, c: Context<HttpEnv>): Response {
 /** What Hono itself throws of a body that it cannot parse, or will not. */
 function fromHono(error: Error): Error {
   if (!(error instanceof HTTPException)) return error
-  if (error.status === 400) return new MalformedRequestError('The body is not valid JSON.', error)
+  if (error.status === 400) return new MalformedRequestError('The body is not valid JSON.')
   if (error.status === 415) {
     return new GatewayError('unsupported_media_type', 'Send the body as application/json.', { cause: error })
   }

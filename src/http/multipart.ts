@@ -5,6 +5,7 @@ import type { Limits } from '../config/config.ts'
 import type { SpoolSession } from '../domain/attachments/spool.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { Upload } from '../domain/sessions/resolve-content.ts'
+import { isCleanText } from '../domain/text-schemas.ts'
 import { MalformedRequestError } from './errors.ts'
 
 export interface MultipartForm {
@@ -188,19 +189,26 @@ class FormReader {
     this.#current = stream
     const taken = this.#options.spool
       .take(limited(stream, name, this.#options.limits.fileBytes))
-      .then((file) => ({ uploadId: name, fileName, file }))
+      .then((file) => ({ uploadId: name, fileName: unescapeFileName(fileName), file }))
     taken.catch((error: unknown) => this.fail(error))
     this.#files.push(taken)
   }
 
   #checkName(name: string | undefined): name is string {
     const { fieldNameBytes } = this.#options.limits
-    if (!name) this.fail(new MalformedRequestError('A part of the multipart body has no name.'))
+    if (name && !isCleanText(name))
+      this.fail(new GatewayError('invalid_request', 'A field name must be well-formed Unicode without NUL.'))
+    else if (!name) this.fail(new MalformedRequestError('A part of the multipart body has no name.'))
     else if (Buffer.byteLength(name) > fieldNameBytes)
       this.fail(tooLong('A field name', 'max_field_name_bytes', fieldNameBytes))
     else return true
     return false
   }
+}
+
+/** Browsers send a quote in a name as %22, and line breaks as %0D and %0A (WHATWG HTML, multipart/form-data encoding). */
+function unescapeFileName(name: string | undefined): string | undefined {
+  return name?.replaceAll(/%22|%0D|%0A/g, (escape) => decodeURIComponent(escape))
 }
 
 async function* limited(stream: Readable, name: string, maxBytes: number): AsyncGenerator<Buffer> {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Answer, call } from './client.ts'
 
-// biome-ignore lint: a JSON document, looked at freely
+// oxlint-disable-next-line typescript/no-explicit-any -- a JSON document, looked at freely
 type Json = any
 
 /** Checks answers against a gateway's own OpenAPI document. */

@@ -206,7 +206,7 @@ describe('a request is refused', () => {
     {
       what: 'with NUL in an upload_id',
       messages: () => say([item('image', 'a\0b')]),
-      files: [image],
+      files: [upload('a\0b')],
       status: 422,
     },
     ...['resource:x', 'memory:1', 'thread:1', 'Resource:x', 'RESOURCE:x'].map((session_id) => ({

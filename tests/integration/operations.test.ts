@@ -1,4 +1,4 @@
-import { chmodSync, renameSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { call, createUser, picture, until } from '../helpers/client.ts'
 import { startFakeEveros } from '../helpers/fake-everos.ts'
@@ -18,6 +18,20 @@ beforeAll(async () => {
   await fake.close()
 })
 afterAll(() => gateway.close())
+
+/** The store's folder is gone while the work runs, or something else stands in its place. */
+async function withoutStore<T>(inItsPlace: 'nothing' | 'a file', work: () => Promise<T>): Promise<T> {
+  const store = gateway.services.config.objectStore
+  if (store.kind !== 'local') throw new Error('This gateway has no local store.')
+  renameSync(store.dir, `${store.dir}-away`)
+  if (inItsPlace === 'a file') writeFileSync(store.dir, '')
+  try {
+    return await work()
+  } finally {
+    rmSync(store.dir, { recursive: true, force: true })
+    renameSync(`${store.dir}-away`, store.dir)
+  }
+}
 
 describe('GET /health', () => {
   it('is ok where everything answers', async () => {
@@ -48,22 +62,15 @@ describe('GET /health', () => {
   })
 
   it('is degraded, and the gateway not ready, while the object store is away', async () => {
-    const store = gateway.services.config.objectStore
-    if (store.kind !== 'local') throw new Error('not local')
-    renameSync(store.dir, `${store.dir}-away`)
-    try {
+    await withoutStore('nothing', async () => {
       expect((await call(`${gateway.url}/health`)).body).toMatchObject({
         status: 'degraded',
         object_store: { status: 'unavailable', kind: 'local' },
       })
       const ready = await call(`${gateway.url}/ready`)
-      expect(ready).toMatchObject({
-        status: 503,
-        body: { status: 'not_ready', object_store: { status: 'unavailable' } },
-      })
-    } finally {
-      renameSync(`${store.dir}-away`, store.dir)
-    }
+      expect(ready.status).toBe(503)
+      expect(ready.body).toMatchObject({ status: 'not_ready', object_store: { status: 'unavailable' } })
+    })
     expect((await call(`${gateway.url}/ready`)).status).toBe(200)
   })
 })
@@ -180,10 +187,7 @@ describe('the log', () => {
     await user.post('/memories/add', { session_id: word, messages: [{ role: 'user', content: `${word}\0` }] })
     await user.upload('/memories/add/multipart', { session_id: word, messages: `[${word}`, user_key: user.key }, [])
     await user.get('/resources', { authorization: `Bearer ${user.key.slice(0, -1)}` })
-    const store = gateway.services.config.objectStore
-    if (store.kind !== 'local') throw new Error('not local')
-    renameSync(store.dir, `${store.dir}-away`)
-    await user.addMessage(`chat:${word}`, word, [file]).finally(() => renameSync(`${store.dir}-away`, store.dir))
+    await withoutStore('a file', () => user.addMessage(`chat:${word}`, word, [file]))
     await until(
       async () => gateway.lines.filter((line) => line.includes('"msg":"request"')).length,
       (count) => count >= 9,
@@ -195,23 +199,32 @@ describe('the log', () => {
 })
 
 describe('while the object store is away', () => {
-  it('an upload is refused for now (503), and nothing is kept', async () => {
-    const user = await createUser(gateway.url)
-    const store = gateway.services.config.objectStore
-    if (store.kind !== 'local') throw new Error('not local')
-    chmodSync(store.dir, 0o700)
-    renameSync(store.dir, `${store.dir}-away`)
-    try {
+  it.each(['a file', 'nothing'] as const)(
+    'with %s in its place, uploads are refused for now (503), and nothing is kept',
+    async (inItsPlace) => {
+      const user = await createUser(gateway.url)
       const file = { field: 'f', kind: 'image', name: 'p.png', bytes: picture }
-      const refused = await user.addMessage('chat:1', 'Hello.', [file])
-      expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } })
-      expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
-      expect((await user.get('/sessions/chat%3A1/messages')).status).toBe(404)
-      expect((await user.addMessage('chat:1', 'Without a file.')).status).toBe(202)
-    } finally {
-      renameSync(`${store.dir}-away`, store.dir)
-    }
-    expect((await user.addResource({ name: 'p.png', bytes: picture })).status).toBe(202)
+      await withoutStore(inItsPlace, async () => {
+        for (const attempt of ['first', 'second']) {
+          const refused = await user.addMessage('chat:1', 'Hello.', [file])
+          expect(refused, attempt).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } })
+          expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+        }
+        expect((await user.get('/sessions/chat%3A1/messages')).status).toBe(404)
+        expect((await user.addMessage('chat:1', 'Without a file.')).status).toBe(202)
+      })
+      expect((await user.addMessage('chat:1', 'Again.', [file])).status).toBe(202)
+    },
+  )
+
+  it('a download is refused for now (503), and given again when it is back', async () => {
+    const user = await createUser(gateway.url)
+    const { body } = await user.addResource({ name: 'p.png', bytes: picture })
+    const path = `/resources/${body.resource_id}/content`
+    await withoutStore('a file', async () => {
+      expect(await user.get(path)).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } })
+    })
+    expect((await user.get(path)).status).toBe(200)
   })
 })
 

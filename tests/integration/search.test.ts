@@ -73,12 +73,9 @@ describe('the scope of a search', () => {
     const scope = ['all_user_memory', 'resources', 'current_chat']
     const all = await search('heron', { scope, conversation_id: 'one' })
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length)
-    expect(all.map(({ session_id, source_scope }) => [session_id.split(':')[0], source_scope]).toSorted()).toEqual([
-      ['chat', 'all_user_memory'],
-      ['chat', 'current_chat'],
-      ['daily', 'all_user_memory'],
-      ['resource', 'resources'],
-    ])
+    expect(all.map(({ session_id, source_scope }) => `${session_id.split(':')[0]} ${source_scope}`).toSorted()).toEqual(
+      ['chat all_user_memory', 'chat current_chat', 'daily all_user_memory', 'resource resources'],
+    )
   })
 
   it('of a conversation that is not there is empty', async () => {

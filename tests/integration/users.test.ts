@@ -45,7 +45,8 @@ describe('POST /users', () => {
   it('gives one of many who ask for the same user_id at once the user', async () => {
     const id = freshId()
     const answers = await Promise.all(Array.from({ length: 8 }, () => post(base, { user_id: id })))
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array.from({ length: 7 }, () => 409)])
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1)
+    expect(answers.filter(({ status }) => status === 409)).toHaveLength(7)
   })
 
   it.each([

@@ -203,11 +203,31 @@ export async function selectBatchContent(db: Database, batchId: string) {
   return { messages: rows, attachments: new Map(files.map((file) => [file.id, file])) }
 }
 
-export async function hasRelayedMessages(db: Database, sessionId: string): Promise<boolean> {
-  const rows = await db
-    .select({ id: batches.id })
-    .from(batches)
-    .where(and(eq(batches.sessionId, sessionId), eq(batches.action, 'add'), eq(batches.state, 'relayed')))
+/** Gives the session's later open batches the state of one that they depend on. */
+export async function closeFollowing(
+  tx: Database,
+  batch: Pick<BatchRow, 'position'>,
+  sessionId: string,
+  change: { state: 'rejected' | 'failed'; reason: string },
+): Promise<void> {
+  await tx
+    .update(batches)
+    .set({ ...change, updatedAt: sql`now()` })
+    .where(
+      and(
+        eq(batches.sessionId, sessionId),
+        inArray(batches.state, OPEN_STATES),
+        gt(batches.position, batch.position ?? 0),
+      ),
+    )
+}
+
+/** Whether anything of the session was ever extracted. */
+export async function isExtracted(tx: Database, sessionId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: extractions.id })
+    .from(extractions)
+    .where(eq(extractions.sessionId, sessionId))
     .limit(1)
   return rows.length > 0
 }

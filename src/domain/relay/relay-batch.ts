@@ -7,8 +7,9 @@ import type { BatchOutcome } from './outcome.ts'
 import {
   type BatchRow,
   type ClaimedSession,
-  hasRelayedMessages,
+  closeFollowing,
   insertExtraction,
+  isExtracted,
   selectBatchContent,
   setBatchState,
 } from './queries.ts'
@@ -17,6 +18,7 @@ import type { RelayDependencies } from './session-relay.ts'
 /** Why a batch is `relaying` although no one is at it: its process died. */
 const INTERRUPTED = 'INTERRUPTED'
 const TIMEOUT = 'TIMEOUT'
+const NOTHING_FOUND = 'NO_EXTRACTION'
 
 /** One attempt at one batch of a claimed session. Rejects only if its outcome cannot be recorded; the batch stays open then. */
 export async function relayBatch(
@@ -35,7 +37,7 @@ export async function relayBatch(
   try {
     const answer =
       batch.action === 'flush'
-        ? await flush(deps, session, upstream, batch, attempts, signal)
+        ? await flush(deps, upstream, batch, attempts, signal)
         : await add(deps, session, upstream, batch, attempts, signal)
     if (!answer) return { state: 'gone' }
     return await recordSuccess(deps, session, batch, answer)
@@ -102,17 +104,15 @@ async function look(
 
 async function flush(
   deps: RelayDependencies,
-  session: ClaimedSession,
   upstream: BackendSession,
   batch: BatchRow,
   attempts: number,
   signal: AbortSignal,
 ): Promise<FlushResult | undefined> {
-  if (session.kind === 'resource' && !(await hasRelayedMessages(deps.db, session.id))) {
-    throw new BackendError('rejected', 'NOT_ADDED', 'The file was not taken, so there is nothing to extract.')
-  }
   if (!(await setBatchState(deps.db, batch.id, { state: 'relaying', attempts, reason: INTERRUPTED }))) return undefined
-  return deps.backend.flush(upstream, signal)
+  const answer = await deps.backend.flush(upstream, signal)
+  // An attempt whose answer was lost may have extracted what this one no longer found.
+  return batch.attempts > 0 ? { ...answer, status: 'extracted' } : answer
 }
 
 async function recordSuccess(
@@ -137,7 +137,12 @@ async function recordSuccess(
       })
     }
     if (session.kind === 'resource' && batch.action === 'flush') {
-      await setResourceStatus(tx, session, { status: 'extracted', error: null })
+      const found = await isExtracted(tx, session.id)
+      await setResourceStatus(
+        tx,
+        session,
+        found ? { status: 'extracted', error: null } : { status: 'failed', error: NOTHING_FOUND },
+      )
     }
     return true
   })
@@ -156,6 +161,7 @@ async function recordFailure(
   const recorded = await inTransaction(deps.db, async (tx) => {
     if (!(await setBatchState(tx, batch.id, { state, attempts: batch.attempts, reason: error.code }))) return false
     if (session.kind === 'resource' && (state === 'rejected' || state === 'failed')) {
+      await closeFollowing(tx, batch, session.id, { state, reason: error.code })
       await setResourceStatus(tx, session, { status: 'failed', error: error.code })
     }
     return true

@@ -60,20 +60,26 @@ export class SessionRelay {
   }
 
   /**
-   * Relays the session up to the batch, and waits for that batch's outcome for `waitMs` at most; `queued` if it has none
-   * by then. The work goes on all the same.
+   * Relays the session up to the last of the batches, and waits for its outcome for `waitMs` at most; `queued` if it has
+   * none by then. An earlier one that is not relayed ends the wait with its outcome. The work goes on all the same.
    */
-  async relayNow(sessionId: string, batchId: string, waitMs: number): Promise<BatchOutcome | 'queued'> {
+  async relayNow(sessionId: string, batchIds: readonly string[], waitMs: number): Promise<BatchOutcome | 'queued'> {
     const deadline = Date.now() + waitMs
     return new Promise((resolve) => {
+      let isWaiting = true
       const finish = (outcome: BatchOutcome | 'queued') => {
+        isWaiting = false
         clearTimeout(timer)
-        this.#waiters.delete(batchId)
+        for (const id of batchIds) this.#waiters.delete(id)
         resolve(outcome)
       }
       const timer = setTimeout(() => finish('queued'), waitMs)
-      this.#waiters.set(batchId, finish)
-      void this.#drainUntil(sessionId, batchId, deadline).then(() => finish('queued'))
+      for (const id of batchIds) {
+        this.#waiters.set(id, (outcome) => {
+          if (outcome.state !== 'relayed' || id === batchIds.at(-1)) finish(outcome)
+        })
+      }
+      void this.#drainUntil(sessionId, () => isWaiting && Date.now() < deadline).then(() => finish('queued'))
     })
   }
 
@@ -82,9 +88,9 @@ export class SessionRelay {
     await Promise.allSettled([...this.#loops.values()].map((loop) => loop.done))
   }
 
-  async #drainUntil(sessionId: string, batchId: string, deadline: number): Promise<void> {
+  async #drainUntil(sessionId: string, isWaiting: () => boolean): Promise<void> {
     try {
-      while ((await this.drain(sessionId)) === 'busy' && this.#waiters.has(batchId) && Date.now() < deadline) {
+      while ((await this.drain(sessionId)) === 'busy' && isWaiting()) {
         await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS))
       }
     } catch (error) {

@@ -15,7 +15,7 @@ import { AddResourceInput } from './schemas.ts'
 export interface AddedResource {
   readonly resourceId: string
   readonly sessionId: string
-  readonly status: 'extracted' | 'processing'
+  readonly status: 'extracted' | 'processing' | 'failed'
 }
 
 export function resourceUri(externalUserId: string, resourceId: string): string {
@@ -24,7 +24,7 @@ export function resourceUri(externalUserId: string, resourceId: string): string 
 
 /**
  * Keeps one file as a resource with a session of its own, and has the backend add and flush it. `processing` if that
- * is not done in time, or `waitMs` is 0.
+ * is not done in time, or `waitMs` is 0; `failed` if the backend found nothing to extract: the file is kept.
  */
 export async function addResource(
   ctx: Context,
@@ -71,11 +71,11 @@ export async function addResource(
     },
   )
 
-  const outcome = await ctx.services.relay.relayNow(batch.session.id, flushId, waitMs)
+  const outcome = await ctx.services.relay.relayNow(batch.session.id, [batch.id, flushId], waitMs)
   if (outcome !== 'queued' && (outcome.state === 'rejected' || outcome.state === 'failed')) {
     await discardRejected(ctx, ctx.caller, [batch.id, flushId])
     throw refusedByBackend(outcome)
   }
-  const isExtracted = outcome !== 'queued' && outcome.state === 'relayed'
-  return { resourceId, sessionId, status: isExtracted ? 'extracted' : 'processing' }
+  if (outcome === 'queued' || outcome.state !== 'relayed') return { resourceId, sessionId, status: 'processing' }
+  return { resourceId, sessionId, status: outcome.answer.status === 'extracted' ? 'extracted' : 'failed' }
 }

@@ -52,7 +52,7 @@ async function addMessages(
   const messages = await resolveContent(input.messages, uploads, limits.filenameBytes)
   const scope = await ensureScope(ctx, { appId: input.app_id, projectId: input.project_id })
   const batch = await storeBatch(ctx, { scope, sessionId: input.session_id, kind: 'chat' }, messages)
-  const outcome = await relay.relayNow(batch.session.id, batch.id, relayWaitMs)
+  const outcome = await relay.relayNow(batch.session.id, [batch.id], relayWaitMs)
   if (outcome !== 'queued' && (outcome.state === 'rejected' || outcome.state === 'failed')) {
     await discardRejected(ctx, ctx.caller, [batch.id])
     throw refusedByBackend(outcome)

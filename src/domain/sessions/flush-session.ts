@@ -32,7 +32,7 @@ export async function flushSession(
     await setLastUpstreamTimestamp(tx, ctx.caller, locked.id, position)
     await jobs.enqueue(tx, { name: 'relay-session', sessionId: locked.id })
   })
-  const outcome = await relay.relayNow(session.id, batchId, relayWaitMs)
+  const outcome = await relay.relayNow(session.id, [batchId], relayWaitMs)
   if (outcome !== 'queued' && (outcome.state === 'rejected' || outcome.state === 'failed')) {
     await discardRejected(ctx, ctx.caller, [batchId])
     throw refusedByBackend(outcome)

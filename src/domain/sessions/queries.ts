@@ -125,14 +125,14 @@ export function selectSessions(
       createdAt: sessions.createdAt,
       lastActivityAt: sessions.lastActivityAt,
       activity,
-      messageCount:
-        sql<number>`(select count(*) from ${messages} where ${messages.sessionId} = ${sessions.id})`.mapWith(Number),
+      // Written out: in a query on one table drizzle leaves the table off its columns.
+      messageCount: sql<number>`(select count(*) from messages m where m.session_id = sessions.id)`.mapWith(Number),
       attachmentCount: sql<number>`(
         select count(*) from messages m join attachments a on a.message_id = m.id and a.state = 'stored'
-        where m.session_id = ${sessions.id})`.mapWith(Number),
+        where m.session_id = sessions.id)`.mapWith(Number),
       pendingMessages: sql<number>`(
-        select count(*) from messages m where m.session_id = ${sessions.id}
-        and m.upstream_timestamp > ${sessions.extractedThrough})`.mapWith(Number),
+        select count(*) from messages m where m.session_id = sessions.id
+        and m.upstream_timestamp > sessions.extracted_through)`.mapWith(Number),
     })
     .from(sessions)
     .where(

@@ -7,17 +7,19 @@ const RESERVED_PREFIXES = ['resource:', 'memory:', 'thread:']
 const MAX_TIMESTAMP = Date.UTC(9999, 11, 31)
 
 /** A session the caller names; ours have reserved prefixes. */
-export const callerSessionId = freeId.refine(
-  (value) => !RESERVED_PREFIXES.some((prefix) => value.toLowerCase().startsWith(prefix)),
-  `must not start with ${RESERVED_PREFIXES.join(', ')}: those sessions are the gateway's own`,
-)
+export const callerSessionId = freeId
+  .refine(
+    (value) => !RESERVED_PREFIXES.some((prefix) => value.toLowerCase().startsWith(prefix)),
+    `must not start with ${RESERVED_PREFIXES.join(', ')}: those sessions are the gateway's own`,
+  )
+  .refine((value) => value !== '.' && value !== '..', 'must not be . or .., which no URL can name')
 
 const textItem = z.strictObject({ type: z.literal('text'), text: cleanText(1_000_000) })
 
 const fileItem = z.strictObject({
   type: z.enum(fileItemTypes),
   /** Name of the multipart field that carries the file. */
-  upload_id: z.string().min(1).max(200).optional(),
+  upload_id: cleanText(200).min(1).optional(),
   /** The file itself, without `data:` prefix. */
   base64: z.string().min(1).optional(),
   /** Refused: the gateway fetches no address that a caller chose. */

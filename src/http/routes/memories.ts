@@ -144,10 +144,9 @@ function parseMessages(text: string | undefined): unknown {
     throw new GatewayError('invalid_request', 'messages: send a text field with a JSON array of messages.')
   try {
     return JSON.parse(text)
-  } catch (error) {
+  } catch {
     throw new MalformedRequestError(
       'messages: is not valid JSON. (With curl use --form-string for it: -F ends a value at a semicolon.)',
-      error,
     )
   }
 }

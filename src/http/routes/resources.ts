@@ -33,7 +33,7 @@ const AddedResource = z
     resource_id: z.string(),
     session_id: z.string(),
     uri: z.string(),
-    status: z.enum(['extracted', 'processing']),
+    status: z.enum(['extracted', 'processing', 'failed']).describe('failed: kept, but the backend found nothing in it'),
   })
   .openapi('AddedResource')
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BackendError, type BackendFile } from '../../../../ports/memory-backend.ts'
@@ -8,6 +8,7 @@ import { cleanText, cutText, tidyText } from '../text/clean-text.ts'
 import { type FileReading, UnreadableFileError } from './file-reading.ts'
 import { MOST_CHARACTERS, readLimit } from './limits.ts'
 import { createReadingProcess } from './reading-process.ts'
+import { makeSpoolDirectory, sweepSpoolDirectories } from './spool-directory.ts'
 import { spoolHead } from './spool-head.ts'
 
 export interface ReaderLogger {
@@ -83,6 +84,9 @@ function fetchFault(error: unknown, signal: AbortSignal | undefined): Error {
 /** Reads files in one process of its own, one at a time; the first file starts it. */
 export function createFileReader(options: ReaderOptions & { logger?: ReaderLogger }): FileReader {
   const process = createReadingProcess({ timeoutMs: options.timeoutMs ?? 30_000, idleMs: options.idleMs ?? 60_000 })
+  const parent = options.directory ?? tmpdir()
+  let swept: Promise<void> | undefined
+
   async function readSpooled(file: BackendFile, signal: AbortSignal | undefined): Promise<FileReading> {
     const limit = readLimit(file.ext)
     if (file.size === 0) throw new UnreadableFileError('it is empty')
@@ -91,7 +95,8 @@ export function createFileReader(options: ReaderOptions & { logger?: ReaderLogge
     }
     let directory: string | undefined
     try {
-      directory = await mkdtemp(join(options.directory ?? tmpdir(), 'memory-gateway-reading-'))
+      await (swept ??= sweepSpoolDirectories(parent))
+      directory = await makeSpoolDirectory(parent)
       const path = join(directory, 'file')
       await fetchHead(file, limit.bytes, path, signal)
       const { kind, ext, size } = file
