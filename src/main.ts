@@ -29,8 +29,13 @@ async function run(): Promise<void> {
   const services = await createServices(config, { log, progress: progress.step })
   let isStopping = false
   const server = createServer(config, services, () => isStopping)
-  await listen(server, config)
-  await services.startJobs()
+  try {
+    await services.startJobs()
+    await listen(server, config)
+  } catch (error) {
+    await services[Symbol.asyncDispose]()
+    throw error
+  }
   progress.end()
   announce(config, server, services)
 

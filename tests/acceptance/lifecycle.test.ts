@@ -80,6 +80,18 @@ describe('the life of a gateway process', () => {
     await second.stop()
   })
 
+  it('ends, and lets go of its database, when its port is taken', async () => {
+    const settings = { STORAGE_DIR: newDir() }
+    const first = await spawnGateway({ STORAGE_DIR: newDir() })
+    const port = new URL(first.url).port
+    const refused = await failToStart({ ...settings, PORT: port })
+    expect(refused.code).toBe(1)
+    expect(refused.output).toContain(`PORT: ${port} is in use`)
+    await first.stop()
+    const next = await spawnGateway(settings)
+    expect(await next.stop()).toBe(0)
+  })
+
   it.each([
     { settings: { HOST: '0.0.0.0' }, names: 'GATEWAY_ADMIN_KEY' },
     { settings: { PORT: 'http' }, names: 'PORT' },

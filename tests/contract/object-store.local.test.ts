@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -133,16 +134,20 @@ describe('local files', () => {
   test('a folder that went away (a volume not mounted) is not an empty store', async () => {
     const { root, store } = openNew()
     await store.put('a/b', inMemory(Buffer.from('x')), { contentType })
-    rmSync(root, { recursive: true })
-    const failures = [store.get('a/b'), store.head('a/b'), store.delete('a/b'), store.ping()]
+    renameSync(root, `${root}-away`)
+    const put = () => store.put('a/c', inMemory(Buffer.from('x')), { contentType })
+    const failures = [store.get('a/b'), store.head('a/b'), store.delete('a/b'), store.ping(), put()]
     for (const failure of await Promise.all(failures.map(rejectionOf))) {
       expect(failure).toBeInstanceOf(ObjectStoreError)
       expect(String(failure)).toContain('STORAGE_DIR')
     }
-    // The first attempt learns that the folders are gone, the next makes them.
-    await store.put('a/b', inMemory(Buffer.from('x')), { contentType }).catch(() => {})
-    await store.put('a/b', inMemory(Buffer.from('x')), { contentType })
+    expect(await rejectionOf(put()), 'not even a second try fills the empty mount point').toBeInstanceOf(
+      ObjectStoreError,
+    )
+    renameSync(`${root}-away`, root)
     expect(await store.head('a/b')).toEqual({ size: 1 })
+    await put()
+    expect(await store.head('a/c')).toEqual({ size: 1 })
   })
 
   test('a folder that cannot be made, or is a file, is named with its setting', async () => {

@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type ClientRequest, request } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createUser, type TestUser, until } from '../helpers/client.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
@@ -32,6 +32,21 @@ beforeEach(async () => {
   user = await createUser(gateway.url)
   objectsBefore = objectKeys(gateway)
 })
+
+/** Uploads that the gateway believes to be under way. */
+async function inFlight(): Promise<number> {
+  const text = await gateway.services.metrics.registry.getSingleMetricAsString('gateway_uploads_in_flight')
+  return Number(text.split(' ').at(-1))
+}
+
+/** An upload that stops after its first bytes, for good. */
+function stall(body: Uint8Array): ClientRequest {
+  const headers = { 'content-type': multipartType, authorization: `Bearer ${user.key}` }
+  const stalled = request(gateway.url + PATH, { method: 'POST', agent: false, headers })
+  stalled.on('error', () => {})
+  stalled.write(body.subarray(0, 200))
+  return stalled
+}
 
 const file = (name: string, bytes: number, fileName = 'a.txt'): Part => ({ name, fileName, body: 'a'.repeat(bytes) })
 const items = (...ids: string[]) => ids.map((upload_id) => ({ type: 'doc', upload_id }))
@@ -175,11 +190,9 @@ describe('a body is refused as unreadable', () => {
 
   it('if the connection breaks within it', async () => {
     const body = whole()
+    const before = await inFlight()
     await send([], { body, cutAfter: body.length - 500 })
-    await until(
-      async () => gateway.services.metrics.registry.getSingleMetricAsString('gateway_uploads_in_flight'),
-      (text) => text.includes('gateway_uploads_in_flight 0'),
-    )
+    await until(inFlight, (count) => count === before)
     expect(await rowsOf(gateway, user)).toEqual(noRows)
     expect(objectKeys(gateway)).toEqual(objectsBefore)
   })
@@ -195,13 +208,9 @@ describe('a body is refused as unreadable', () => {
 describe('uploads of one user at a time', () => {
   it('are four; the fifth is told to wait', async () => {
     const body = multipartBody([...fields(items('a')), file('a', 100)])
-    const headers = { 'content-type': multipartType, authorization: `Bearer ${user.key}` }
-    const slow = Array.from({ length: 4 }, () => {
-      const stalled = request(gateway.url + PATH, { method: 'POST', agent: false, headers })
-      stalled.on('error', () => {})
-      stalled.write(body.subarray(0, 200))
-      return stalled
-    })
+    const before = await inFlight()
+    const slow = Array.from({ length: 4 }, () => stall(body))
+    await until(inFlight, (count) => count === before + 4)
     const refused = await until(
       () => send([], { body }),
       (answer) => answer?.status === 429,
@@ -212,9 +221,26 @@ describe('uploads of one user at a time', () => {
     expect((await other.addMessage('chat:1', 'Hello')).status).toBe(200)
 
     for (const stalled of slow) stalled.destroy()
-    await until(
-      () => send([], { body }),
-      (answer) => answer?.status === 200,
-    )
+    await until(inFlight, (count) => count === before)
+    expect((await send([], { body }))?.status).toBe(200)
+  })
+
+  it('end also if the connection breaks while the key is still being checked', async () => {
+    const before = await inFlight()
+    const broken = async () => {
+      const requests = await gateway.services.metrics.registry.getSingleMetricAsString('gateway_http_request_seconds')
+      return Number(/_count\{[^}]*status="499"[^}]*\} (\d+)/.exec(requests)?.[1] ?? 0)
+    }
+    const brokenBefore = await broken()
+    const held = Promise.withResolvers<void>()
+    // The embedded database has one connection: nothing else is read while a transaction is open.
+    const transaction = gateway.services.db.transaction(() => held.promise)
+    const stalled = stall(multipartBody(fields()))
+    await until(inFlight, (count) => count === before + 1)
+    stalled.destroy()
+    await until(broken, (count) => count > brokenBefore)
+    held.resolve()
+    await transaction
+    await until(inFlight, (count) => count === before, 3_000)
   })
 })

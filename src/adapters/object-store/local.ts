@@ -165,6 +165,8 @@ class LocalObjectStore implements ObjectStore {
 
   async #makeDirectory(directory: string): Promise<void> {
     if (this.#durable.has(directory)) return
+    // Making the way would also make a root that is gone, e.g. the empty mount point of a volume.
+    await this.#requireRoot()
     await makeDurableDirectory(this.#root, directory)
     if (this.#durable.size >= rememberedDirectories) this.#durable.clear()
     this.#durable.add(directory)
