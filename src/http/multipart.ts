@@ -83,6 +83,9 @@ function pump(incoming: IncomingMessage, parser: BusboyInstance, form: FormReade
   const boundary = /boundary=(?:"([^"]+)"|([^;]+))/i.exec(incoming.headers['content-type'] ?? '')
   const finalBoundary = `--${(boundary?.[1] ?? boundary?.[2] ?? '').trim()}--`
   return new Promise((resolve, reject) => {
+    // The key is checked before the body is read: the client may have gone in between.
+    if (incoming.destroyed)
+      return reject(new MalformedRequestError('The connection closed before the body was complete.'))
     let size = 0
     let tail: Buffer = Buffer.alloc(0)
     let isDraining = false

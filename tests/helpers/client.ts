@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-// biome-ignore lint: answers are looked at freely in tests
+// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked at freely in tests
 type Json = any
 
 export interface Answer {

@@ -65,6 +65,7 @@ class LocalObjectStore implements ObjectStore {
       // What was made durable may have been removed by hand.
       this.#durable.clear()
       signal?.throwIfAborted()
+      if (isMissing(error)) await this.#requireRoot()
       throw asStoreError(error, `cannot store ${key}`)
     }
   }

@@ -155,7 +155,7 @@ async function putObjects(ctx: Context, batchId: string, attachments: readonly P
     await insertReceiving(
       tx,
       ctx.caller,
-      attachments.map(({ messageId: _, upload: __, ...row }) => row),
+      attachments.map(({ messageId: _messageId, upload: _upload, ...row }) => row),
     )
   })
   try {
