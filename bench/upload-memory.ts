@@ -63,7 +63,11 @@ async function createUser(base: string): Promise<{ id: string; key: string }> {
 /** Sends one message with one file of `size` bytes, in pieces of 64 KiB and no faster than they are taken. */
 function upload(base: string, user: { id: string; key: string }, size: number): Promise<void> {
   const messages = JSON.stringify([
-    { role: 'user', sender_id: user.id, content: [{ type: kind === 'wav' ? 'audio' : 'doc', upload_id: 'file', name: `bench.${kind}` }] },
+    {
+      role: 'user',
+      sender_id: user.id,
+      content: [{ type: kind === 'wav' ? 'audio' : 'doc', upload_id: 'file', name: `bench.${kind}` }],
+    },
   ])
   const field = (name: string, value: string) =>
     `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
@@ -83,16 +87,24 @@ function upload(base: string, user: { id: string; key: string }, size: number): 
     sent.once('response', (response) => {
       let text = ''
       response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-      response.once('end', () => (response.statusCode === 200 || response.statusCode === 202 ? resolve() : reject(new Error(text))))
+      response.once('end', () =>
+        response.statusCode === 200 || response.statusCode === 202 ? resolve() : reject(new Error(text)),
+      )
     })
     sent.once('error', reject)
     sent.write(head)
-    void writeFile(size, (chunk) => new Promise((next) => (sent.write(chunk) ? next() : sent.once('drain', () => next())))).then(() => sent.end(tail))
+    void writeFile(
+      size,
+      (chunk) => new Promise((next) => (sent.write(chunk) ? next() : sent.once('drain', () => next()))),
+    ).then(() => sent.end(tail))
   })
 }
 
 async function writeFile(size: number, write: (chunk: Buffer) => Promise<void>): Promise<void> {
-  const piece = kind === 'wav' ? Buffer.alloc(65_536, 0x55) : Buffer.from('The quick brown fox jumps over the lazy dog near river. '.repeat(1171)).subarray(0, 65_536)
+  const piece =
+    kind === 'wav'
+      ? Buffer.alloc(65_536, 0x55)
+      : Buffer.from('The quick brown fox jumps over the lazy dog near river. '.repeat(1171)).subarray(0, 65_536)
   let left = size
   if (kind === 'wav') {
     const header = wavHeader(size)

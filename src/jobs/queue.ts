@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm'
-import { fromDrizzle, fromPglite, PgBoss } from 'pg-boss'
-import type { Database, DatabaseConnection } from '../db/database.ts'
+import { fromPglite, PgBoss } from 'pg-boss'
+import type { DatabaseConnection } from '../db/database.ts'
 import type { PgliteConnection } from '../db/pglite.ts'
+import { queueDatabase } from '../db/queue-database.ts'
 import type { Job, JobQueue } from '../domain/context.ts'
 import type { Log } from '../observability/logger.ts'
 
@@ -55,7 +55,7 @@ export async function startQueue(
   return {
     async enqueue(tx, job) {
       await boss.send(job.name, job, {
-        db: inTransactionOf(tx),
+        db: queueDatabase(tx),
         singletonKey: 'sessionId' in job ? job.sessionId : job.name,
         startAfter: QUEUES[job.name].startAfter,
       })
@@ -68,11 +68,6 @@ export async function startQueue(
       await boss.stop({ graceful: true, timeout: 20_000, close: options.postgresUrl !== undefined })
     },
   }
-}
-
-/** Drizzle's own result type is open; at run time it is what both drivers return, and pg-boss takes either. */
-function inTransactionOf(tx: Database) {
-  return fromDrizzle(tx as unknown as Parameters<typeof fromDrizzle>[0], sql)
 }
 
 async function workOn(
