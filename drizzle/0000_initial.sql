@@ -35,7 +35,7 @@ CREATE TABLE "batches" (
 	"attempts" integer DEFAULT 0 NOT NULL,
 	"reason" text,
 	"upstream_request_id" text,
-	"upstream_status" text,
+	"settles_at" timestamp with time zone,
 	"open_since" timestamp with time zone DEFAULT now() NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
@@ -72,7 +72,6 @@ CREATE TABLE "extractions" (
 	"session_id" text NOT NULL,
 	"after_timestamp" bigint NOT NULL,
 	"through_timestamp" bigint NOT NULL,
-	"upstream_request_id" text,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "extractions_session_id_through_timestamp_key" UNIQUE("session_id","through_timestamp")
 );

@@ -16,16 +16,13 @@ try {
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`\nThe gateway cannot start.\n${message.replace(/^/gm, '  ')}\n`)
-  if (!(error instanceof ConfigError) && error instanceof Error && process.env.LOG_LEVEL === 'debug') {
-    process.stderr.write(`${error.stack}\n`)
-  }
   process.exitCode = 1
 }
 
 async function run(): Promise<void> {
   const config = loadConfig(readEnv())
   const log = createLogger(config.log)
-  const progress = progressReporter()
+  const progress = progressReporter(log)
   const services = await createServices(config, { log, progress: progress.step })
   let isStopping = false
   const server = createServer(config, services, () => isStopping)
@@ -36,9 +33,6 @@ async function run(): Promise<void> {
     await services[Symbol.asyncDispose]()
     throw error
   }
-  progress.end()
-  announce(config, server, services)
-
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) {
       log.warn({ signal }, 'stopped at once')
@@ -56,6 +50,8 @@ async function run(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  progress.end()
+  announce(config, server, services)
 }
 
 function createServer(config: Config, services: Services, isStopping: () => boolean): ServerType {
@@ -101,9 +97,10 @@ async function shutDown(server: ServerType, services: Services, log: Log): Promi
   await services[Symbol.asyncDispose]()
 }
 
-function progressReporter() {
+function progressReporter(log: Log) {
   const start = performance.now()
-  const write = (text: string) => process.stdout.isTTY && process.stdout.write(text)
+  if (!process.stdout.isTTY) return { step: (name: string) => log.info({ step: name }, 'starting'), end: () => {} }
+  const write = (text: string) => process.stdout.write(text)
   return {
     step: (name: string) => void write(`\r\x1b[2K… ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`),
     end: () => void write('\r\x1b[2K'),

@@ -1,17 +1,17 @@
+import { mkdirSync } from 'node:fs'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
 import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
-import type { BackendConfig, Config, ObjectStoreConfig } from './config/config.ts'
+import type { Config, ObjectStoreConfig } from './config/config.ts'
 import { type Database, type DatabaseConnection, timeQueries } from './db/database.ts'
 import { migratePglite, migratePostgres } from './db/migrate.ts'
 import { openPglite } from './db/pglite.ts'
 import { openPostgres } from './db/postgres.ts'
 import { createSpool } from './domain/attachments/spool.ts'
-import { resumeStalled } from './domain/attachments/sweep-orphans.ts'
 import { UploadGate } from './domain/attachments/upload-gate.ts'
 import type { DomainServices, SystemContext } from './domain/context.ts'
-import { releaseAllSessions } from './domain/relay/queries.ts'
+import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
 import { createJobHandlers } from './jobs/handlers.ts'
 import { startQueue } from './jobs/queue.ts'
@@ -66,7 +66,7 @@ export async function createServices(
   await objectStore.selfTest()
   const spool = createSpool(config.spoolDir)
 
-  const backend = openBackend(config.backend, database.db, log)
+  const backend = openBackend(config, database.db, log)
   opened.defer(() => backend.close())
   await warnIfAway(backend, log)
 
@@ -86,6 +86,13 @@ export async function createServices(
     giveUpMs: config.relay.giveUpMs,
   })
   opened.defer(() => relay.settle())
+
+  const stopping = new AbortController()
+  let resuming: Promise<void> = Promise.resolve()
+  opened.defer(async () => {
+    stopping.abort()
+    await resuming
+  })
 
   const disposables = opened.move()
   const domain: DomainServices = {
@@ -107,9 +114,11 @@ export async function createServices(
     log,
     metrics,
     async startJobs() {
-      if (database.kind === 'pglite') await releaseAllSessions(database.db)
-      const ctx: SystemContext = { services: domain, requestId: 'start', log, signal: new AbortController().signal }
-      await resumeStalled(ctx, 0)
+      const ctx: SystemContext = { services: domain, requestId: 'start', log, signal: stopping.signal }
+      if (database.kind === 'pglite') await takeOverSessions(ctx)
+      resuming = resumeSessions(ctx, 0).catch((error: unknown) =>
+        log.error({ err: error }, 'sessions not resumed, the sweeper will'),
+      )
       await jobs.work(createJobHandlers(domain, log, config.orphanGraceMs))
     },
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
@@ -134,8 +143,11 @@ function openObjectStore(config: ObjectStoreConfig): ObjectStore {
   return config.kind === 'local' ? createLocalObjectStore({ root: config.dir }) : createS3ObjectStore(config)
 }
 
-function openBackend(config: BackendConfig, db: Database, log: Log): MemoryBackend {
-  return config.kind === 'embedded' ? createEmbeddedBackend({ db, logger: log }) : createEverosBackend(config)
+function openBackend(config: Config, db: Database, log: Log): MemoryBackend {
+  const { backend } = config
+  if (backend.kind === 'everos') return createEverosBackend(backend)
+  mkdirSync(config.readingDir, { recursive: true, mode: 0o700 })
+  return createEmbeddedBackend({ db, logger: log, reading: { directory: config.readingDir } })
 }
 
 /** The gateway takes uploads also while its backend is away, so this is no reason not to start. */

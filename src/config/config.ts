@@ -43,7 +43,7 @@ export type BackendConfig =
       apiPrefix: string | undefined
       searchMethod: 'hybrid' | 'keyword' | 'vector' | 'agentic' | undefined
       presignAboveBytes: number | undefined
-      base64Bytes: number
+      base64InFlightBytes: number
       maxAnswerBytes: number
       timeouts: { connectMs: number; addMs: number; flushMs: number; searchMs: number }
     }
@@ -51,8 +51,10 @@ export type BackendConfig =
 export interface Config {
   readonly host: string
   readonly port: number
-  readonly storageDir: string
+  /** Uploads on their way in. */
   readonly spoolDir: string
+  /** Files that the embedded backend is reading. */
+  readonly readingDir: string
   readonly adminKey: string | undefined
   /** True if anyone who reaches the gateway may create users: on loopback, and without an admin key. */
   readonly openRegistration: boolean
@@ -103,8 +105,8 @@ export function loadConfig(env: Env): Config {
   return {
     host: env.HOST,
     port: env.PORT,
-    storageDir,
     spoolDir: resolve(storageDir, 'spool'),
+    readingDir: resolve(storageDir, 'reading'),
     adminKey: env.GATEWAY_ADMIN_KEY,
     openRegistration: isLoopback(env.HOST) && !env.GATEWAY_ADMIN_KEY,
     corsOrigins: env.CORS_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [],
@@ -141,7 +143,7 @@ function backendConfig(env: Env): BackendConfig {
     apiPrefix: env.EVEROS_API_PREFIX,
     searchMethod: env.EVEROS_SEARCH_METHOD,
     presignAboveBytes: env.EVEROS_PRESIGN_ABOVE,
-    base64Bytes: env.MAX_BASE64_BYTES,
+    base64InFlightBytes: env.MAX_BASE64_BYTES,
     maxAnswerBytes: env.BACKEND_MAX_ANSWER_BYTES,
     timeouts: {
       connectMs: env.BACKEND_CONNECT_TIMEOUT_MS,

@@ -15,7 +15,7 @@ export type Job =
   | { name: 'sweep-orphans' }
 
 export interface JobQueue {
-  /** Enqueues in the caller's transaction: the job exists if and only if that commits. A waiting twin is not doubled. */
+  /** Enqueues in the caller's transaction: the job exists if and only if that commits. A twin that has not begun yet serves both. */
   enqueue(tx: Database, job: Job): Promise<void>
 }
 

@@ -15,6 +15,10 @@ export function createResourceId(): string {
   return `r_${randomBytes(16).toString('hex')}`
 }
 
+export function resourceUri(externalUserId: string, resourceId: string): string {
+  return `resource://${externalUserId}/${resourceId}`
+}
+
 /** A name in the backend. Says nothing of the caller; lower-case hex, since it becomes a path segment there. */
 export function createUpstreamName(kind: 'p' | 'u' | 's'): string {
   return `${kind}_${randomBytes(16).toString('hex')}`

@@ -1,6 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import type { AttachmentRow } from '../domain/attachments/queries.ts'
-import { resourceUri } from '../domain/resources/add-resource.ts'
+import { resourceUri } from '../domain/ids.ts'
 import type { ResourceWithFile } from '../domain/resources/queries.ts'
 import type { SearchResult } from '../domain/search/search-memory.ts'
 import type { listMessages, listSessions } from '../domain/sessions/list-sessions.ts'

@@ -4,14 +4,14 @@ import { authenticate, bearerToken, type CredentialFields, type HttpContext } fr
 import { type MultipartForm, readMultipart } from './multipart.ts'
 
 /**
- * Takes in a multipart request and hands its parts to `work`, with the caller that its key names. The key is checked as
+ * Takes in a multipart request and hands its parts to `work`, which stores them, with the caller that its key names. The key is checked as
  * soon as it is known, from the headers or query before the body is read, so that no stranger's files are taken in for long.
  * Temp files live until `work` has ended.
  */
 export async function withUpload<T>(
   c: HttpContext,
   work: (ctx: Context, form: MultipartForm) => Promise<T>,
-): Promise<T> {
+): Promise<{ ctx: Context; stored: T }> {
   const { uploads, spool, limits } = c.get('services')
   using _place = uploads.enter()
   await using files = spool.open()
@@ -40,7 +40,7 @@ export async function withUpload<T>(
   if (fields.user_id !== undefined && fields.user_id !== admitted.caller.externalUserId) {
     throw new GatewayError('unauthenticated', 'The key is not a key of this user_id.')
   }
-  return await work(admitted, form)
+  return { ctx: admitted, stored: await work(admitted, form) }
 }
 
 function formCredentials(fields: ReadonlyMap<string, string>, query: CredentialFields): CredentialFields {

@@ -23,6 +23,10 @@ const QUEUES = {
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
 } as const satisfies Record<Job['name'], object>
 
+/** How soon the jobs of a process that died are given to another. */
+const HEARTBEAT_SECONDS = 15
+const SUPERVISION = { superviseIntervalSeconds: 15, monitorIntervalSeconds: 15 }
+
 const jobNames = Object.keys(QUEUES) as Job['name'][]
 
 /** pg-boss on the gateway's database: jobs are rows, enqueued in the caller's transaction, and outlive the process. */
@@ -32,20 +36,25 @@ export async function startQueue(
 ): Promise<RunningQueue> {
   const { log } = options
   const boss = options.postgresUrl
-    ? new PgBoss({ connectionString: options.postgresUrl, max: 3, application_name: 'memory-gateway jobs' })
-    : new PgBoss({ db: fromPglite((connection as PgliteConnection).client), backend: 'pglite' })
+    ? new PgBoss({
+        connectionString: options.postgresUrl,
+        max: 3,
+        application_name: 'memory-gateway jobs',
+        ...SUPERVISION,
+      })
+    : new PgBoss({ db: fromPglite((connection as PgliteConnection).client), backend: 'pglite', ...SUPERVISION })
   boss.on('error', (error) => log.error({ err: error }, 'job queue failed, it will try again'))
   await boss.start()
   for (const name of jobNames) {
     const { retryLimit, retryDelay, retryDelayMax } = QUEUES[name]
     await boss.createQueue(name, {
-      policy: 'stately',
+      policy: 'short',
       retryLimit,
       retryDelay,
       retryBackoff: true,
       retryDelayMax,
       expireInSeconds: 3_600,
-      heartbeatSeconds: 60,
+      heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3_600,
     })
     // Has pg-boss read the queue's definition now: it must not do so inside a transaction (PGlite has one connection).

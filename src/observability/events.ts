@@ -23,8 +23,8 @@ export function createEvents(metrics: Metrics, log: Log) {
       log.warn({ batchId: batch.id, action: batch.action, outcome, reason, attempts }, 'batch not relayed')
     },
     messagesSentAgain(batchId: string, count: number) {
-      metrics.possibleDuplicates.inc(count)
-      log.warn({ batchId, count }, 'messages sent again without knowing whether the backend had them')
+      metrics.resentMessages.inc(count)
+      log.warn({ batchId, count }, 'messages sent again after a lost answer: the backend lacks them')
     },
     hitDropped(reason: 'partition' | 'session' | 'sender', hit: { projectId: string; sessionId: string }) {
       metrics.droppedHits.inc({ reason })

@@ -24,9 +24,9 @@ export function createMetrics() {
       labelNames: ['action', 'outcome'] as const,
       registers,
     }),
-    possibleDuplicates: new Counter({
-      name: 'gateway_possible_duplicate_messages_total',
-      help: 'Messages sent again to a backend that could not say whether it had them.',
+    resentMessages: new Counter({
+      name: 'gateway_resent_messages_total',
+      help: 'Messages sent again after an attempt whose answer was lost, because the backend said it lacks them.',
       registers,
     }),
     droppedHits: new Counter({

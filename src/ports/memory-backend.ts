@@ -45,7 +45,7 @@ export interface BackendMessage {
   readonly toolCallId?: string
 }
 
-/** `extracted`: memories were made in this call, from everything added up to and including it. */
+/** `extracted`: memories were made in this call, from what was added before; the last message may be left for the next. */
 export interface AddResult {
   /** The backend's own id of the call. */
   readonly requestId: string
@@ -116,18 +116,21 @@ export class BackendError extends Error {
   readonly needsOperator: boolean
   /** True if it ran out of its time. */
   readonly timedOut: boolean
+  /** True if the backend itself reported the failure: it is not at work on the call any more. */
+  readonly answered: boolean
 
   constructor(
     outcome: BackendOutcome,
     code: string,
     message: string,
-    options: { cause?: unknown; needsOperator?: boolean; timedOut?: boolean } = {},
+    options: { cause?: unknown; needsOperator?: boolean; timedOut?: boolean; answered?: boolean } = {},
   ) {
     super(message, { cause: options.cause })
     this.outcome = outcome
     this.code = code
     this.needsOperator = options.needsOperator ?? false
     this.timedOut = options.timedOut ?? false
+    this.answered = options.answered ?? false
   }
 }
 
@@ -161,14 +164,10 @@ export interface MemoryBackend {
   search(request: SearchRequest, signal?: AbortSignal): Promise<readonly MemoryHit[]>
 
   /**
-   * After an `unknown` add: the timestamps of those messages that the backend holds neither in its buffer nor in a
-   * memory; undefined if it cannot tell.
+   * After an `unknown` add, once it has settled and before anything else was done in the session: the timestamps of those
+   * messages that the backend holds neither in its buffer nor in a memory.
    */
-  findMissing(
-    session: BackendSession,
-    timestamps: readonly number[],
-    signal?: AbortSignal,
-  ): Promise<readonly number[] | undefined>
+  findMissing(session: BackendSession, timestamps: readonly number[], signal?: AbortSignal): Promise<readonly number[]>
 
   /**
    * Deletes a session's memories and buffer, or the whole partition's where `sessionId` is left out. `unsupported`:

@@ -31,8 +31,8 @@ export const batches = pgTable(
     /** Code of the last failure. */
     reason: text(),
     upstreamRequestId: text('upstream_request_id'),
-    /** The backend's word: `accumulated`, `extracted`, `no_extraction`. */
-    upstreamStatus: text('upstream_status'),
+    /** Until when the backend may still be at work on an add whose answer was lost. */
+    settlesAt: instant('settles_at'),
     /** Since when it waits; a retry by hand begins anew. */
     openSince: instant('open_since').notNull().defaultNow(),
     createdAt: instant('created_at').notNull().defaultNow(),

@@ -14,7 +14,6 @@ export const extractions = pgTable(
     sessionId: text('session_id').notNull(),
     afterTimestamp: bigint('after_timestamp', { mode: 'number' }).notNull(),
     throughTimestamp: bigint('through_timestamp', { mode: 'number' }).notNull(),
-    upstreamRequestId: text('upstream_request_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [

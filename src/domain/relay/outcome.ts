@@ -1,8 +1,13 @@
-import type { AddResult, FlushResult } from '../../ports/memory-backend.ts'
+/** What the backend said to a batch that it took. */
+export interface BatchAnswer {
+  /** The backend's own id of the call. */
+  readonly requestId: string
+  readonly status: 'accumulated' | 'extracted' | 'no_extraction'
+}
 
 /** What became of one attempt to relay a batch. */
 export type BatchOutcome =
-  | { readonly state: 'relayed'; readonly answer: AddResult | FlushResult }
+  | { readonly state: 'relayed'; readonly answer: BatchAnswer }
   /** Refused for good. */
   | { readonly state: 'rejected'; readonly code: string; readonly message: string }
   /** Given up, until someone asks for it again. */

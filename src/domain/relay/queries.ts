@@ -6,7 +6,6 @@ import { extractions } from '../../db/schema/extractions.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { sessions } from '../../db/schema/sessions.ts'
-import { users } from '../../db/schema/users.ts'
 import type { Owner } from '../context.ts'
 
 export type BatchRow = typeof batches.$inferSelect
@@ -51,23 +50,23 @@ export async function lockBatch(
   return row
 }
 
-/** Puts a session's refused and given-up batches back in line, with all their attempts before them. */
-export async function reopenBatches(tx: Database, owner: Owner, sessionId: string): Promise<number> {
+/** Puts batches that ended without success back in line, with all their attempts before them. */
+export async function reopenBatches(
+  tx: Database,
+  owner: Owner,
+  sessionId: string,
+  states: readonly ('rejected' | 'failed')[],
+): Promise<number> {
   const rows = await tx
     .update(batches)
     .set({
       state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
       attempts: 0,
       openSince: sql`now()`,
+      settlesAt: null,
       updatedAt: sql`now()`,
     })
-    .where(
-      and(
-        eq(batches.userId, owner.userId),
-        eq(batches.sessionId, sessionId),
-        inArray(batches.state, ['rejected', 'failed']),
-      ),
-    )
+    .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId), inArray(batches.state, [...states])))
     .returning({ id: batches.id })
   return rows.length
 }
@@ -78,7 +77,6 @@ export interface ClaimedSession {
   readonly userId: string
   readonly kind: 'chat' | 'resource'
   readonly deletedAt: Date | null
-  readonly externalUserId: string
   readonly upstreamProjectId: string
   readonly upstreamSenderId: string
   readonly upstreamSessionId: string
@@ -91,14 +89,12 @@ const sessionToRelay = preparedOn((db) =>
       userId: sessions.userId,
       kind: sessions.kind,
       deletedAt: sessions.deletedAt,
-      externalUserId: users.externalId,
       upstreamProjectId: scopes.upstreamProjectId,
       upstreamSenderId: scopes.upstreamSenderId,
       upstreamSessionId: sessions.upstreamSessionId,
     })
     .from(sessions)
     .innerJoin(scopes, eq(scopes.id, sessions.scopeId))
-    .innerJoin(users, eq(users.id, sessions.userId))
     .where(eq(sessions.id, sql.placeholder('sessionId')))
     .prepare('session_to_relay'),
 )
@@ -167,7 +163,7 @@ export async function findNextBatch(db: Database, sessionId: string): Promise<Ba
 export async function setBatchState(
   db: Database,
   batchId: string,
-  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId' | 'upstreamStatus'>>,
+  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId' | 'settlesAt'>>,
 ): Promise<boolean> {
   const rows = await db
     .update(batches)
@@ -180,7 +176,7 @@ export async function setBatchState(
 export async function insertExtraction(
   tx: Database,
   session: Pick<ClaimedSession, 'id' | 'userId'>,
-  extraction: { id: string; throughTimestamp: number; upstreamRequestId: string },
+  extraction: { id: string; throughTimestamp: number },
 ): Promise<void> {
   const [before] = await tx
     .select({ through: sessions.extractedThrough })

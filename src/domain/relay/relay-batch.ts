@@ -17,22 +17,25 @@ import type { RelayDependencies } from './session-relay.ts'
 
 /** Why a batch is `relaying` although no one is at it: its process died. */
 const INTERRUPTED = 'INTERRUPTED'
-const TIMEOUT = 'TIMEOUT'
 const NOTHING_FOUND = 'NO_EXTRACTION'
 
-/** One attempt at one batch of a claimed session. Rejects only if its outcome cannot be recorded; the batch stays open then. */
+/**
+ * One attempt at one batch of a claimed session. Rejects only if its outcome cannot be recorded; the batch stays open then.
+ * `isAwaited`: a caller waits for the outcome, and can be told that an operator has to act.
+ */
 export async function relayBatch(
   deps: RelayDependencies,
   session: ClaimedSession,
   batch: BatchRow,
-  signal: AbortSignal,
+  attempt: { readonly signal: AbortSignal; readonly isAwaited: boolean },
 ): Promise<BatchOutcome> {
+  const { signal } = attempt
   const upstream = {
     projectId: session.upstreamProjectId,
     senderId: session.upstreamSenderId,
     sessionId: session.upstreamSessionId,
   }
-  if (isUnsettled(deps, batch)) return { state: 'waiting', code: batch.reason ?? TIMEOUT }
+  if (isUnsettled(batch)) return { state: 'waiting', code: batch.reason ?? INTERRUPTED }
   const attempts = batch.attempts + 1
   try {
     const answer =
@@ -49,15 +52,13 @@ export async function relayBatch(
         ? error
         : new BackendError('unknown', 'INTERNAL', 'The gateway could not relay the batch.')
     const counted = failure.outcome === 'not_accepted' ? batch.attempts : attempts
-    return recordFailure(deps, session, { ...batch, attempts: counted }, failure)
+    return recordFailure(deps, session, { ...batch, attempts: counted }, failure, attempt.isAwaited)
   }
 }
 
 /** After a lost answer the backend may still be at work: what it says it lacks may yet arrive. */
-function isUnsettled(deps: RelayDependencies, batch: BatchRow): boolean {
-  const mayStillArrive =
-    batch.action === 'add' && (batch.state === 'relaying' || (batch.state === 'unknown' && batch.reason === TIMEOUT))
-  return mayStillArrive && Date.now() - batch.updatedAt.getTime() < deps.backend.settleMs
+function isUnsettled(batch: BatchRow): boolean {
+  return batch.settlesAt !== null && batch.settlesAt.getTime() > Date.now()
 }
 
 async function add(
@@ -74,12 +75,14 @@ async function add(
   if (batch.state !== 'stored') {
     const timestamps = all.map(({ timestamp }) => timestamp)
     const missing = await look(deps, upstream, timestamps, signal)
-    if (missing?.length === 0)
-      return { requestId: batch.upstreamRequestId ?? '', messageCount: all.length, status: 'accumulated' }
-    if (missing) messages = all.filter(({ timestamp }) => missing.includes(timestamp))
-    else deps.events.messagesSentAgain(batch.id, all.length)
+    if (missing.length === 0) return { requestId: batch.id, messageCount: all.length, status: 'accumulated' }
+    messages = all.filter(({ timestamp }) => missing.includes(timestamp))
+    deps.events.messagesSentAgain(batch.id, messages.length)
   }
-  if (!(await setBatchState(deps.db, batch.id, { state: 'relaying', attempts, reason: INTERRUPTED }))) return undefined
+  const settlesAt = new Date(Date.now() + deps.backend.settleMs)
+  if (!(await setBatchState(deps.db, batch.id, { state: 'relaying', attempts, reason: INTERRUPTED, settlesAt }))) {
+    return undefined
+  }
   const answer = await deps.backend.add(upstream, messages, signal)
   return { ...answer, messageCount: all.length }
 }
@@ -90,7 +93,7 @@ async function look(
   upstream: BackendSession,
   timestamps: readonly number[],
   signal: AbortSignal,
-): Promise<readonly number[] | undefined> {
+): Promise<readonly number[]> {
   try {
     return await deps.backend.findMissing(upstream, timestamps, signal)
   } catch (error) {
@@ -126,14 +129,14 @@ async function recordSuccess(
       state: 'relayed',
       reason: null,
       upstreamRequestId: answer.requestId,
-      upstreamStatus: answer.status,
+      settlesAt: null,
     })
     if (!open) return false
     if (answer.status === 'extracted' && batch.position !== null) {
       await insertExtraction(tx, session, {
         id: createId('ext'),
-        throughTimestamp: batch.position,
-        upstreamRequestId: answer.requestId,
+        // An add may keep its last message for the next extraction.
+        throughTimestamp: batch.action === 'flush' ? batch.position : batch.position - 1,
       })
     }
     if (session.kind === 'resource' && batch.action === 'flush') {
@@ -156,10 +159,15 @@ async function recordFailure(
   session: ClaimedSession,
   batch: BatchRow,
   error: BackendError,
+  isAwaited: boolean,
 ): Promise<BatchOutcome> {
-  const state = nextState(deps, batch, error)
+  const state = nextState(deps, batch, error, isAwaited)
+  const mayBeAtWork = batch.action === 'add' && error.outcome === 'unknown' && !error.answered
+  const settlesAt = mayBeAtWork ? new Date(Date.now() + deps.backend.settleMs) : null
   const recorded = await inTransaction(deps.db, async (tx) => {
-    if (!(await setBatchState(tx, batch.id, { state, attempts: batch.attempts, reason: error.code }))) return false
+    if (!(await setBatchState(tx, batch.id, { state, attempts: batch.attempts, reason: error.code, settlesAt }))) {
+      return false
+    }
     if (session.kind === 'resource' && (state === 'rejected' || state === 'failed')) {
       await closeFollowing(tx, batch, session.id, { state, reason: error.code })
       await setResourceStatus(tx, session, { status: 'failed', error: error.code })
@@ -176,10 +184,12 @@ function nextState(
   deps: RelayDependencies,
   batch: BatchRow,
   error: BackendError,
+  isAwaited: boolean,
 ): 'rejected' | 'failed' | 'stored' | 'unknown' {
   if (error.outcome === 'rejected') return 'rejected'
   const isTooOld = Date.now() - batch.openSince.getTime() > deps.giveUpMs
-  if (error.needsOperator || isTooOld || batch.attempts >= deps.attempts) return 'failed'
+  // What was accepted with a 202 waits for the operator; who still waits is told.
+  if ((error.needsOperator && isAwaited) || isTooOld || batch.attempts >= deps.attempts) return 'failed'
   // A flush may be repeated without harm, so its lost answer needs no looking.
   if (batch.action === 'flush') return 'stored'
   return error.outcome === 'unknown' || batch.state !== 'stored' ? 'unknown' : 'stored'

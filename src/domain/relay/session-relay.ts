@@ -135,7 +135,7 @@ export class SessionRelay {
     for (;;) {
       const batch = await findNextBatch(this.#deps.db, session.id)
       if (!batch || session.deletedAt) return 'idle'
-      const outcome = await relayBatch(this.#deps, session, batch, signal)
+      const outcome = await relayBatch(this.#deps, session, batch, { signal, isAwaited: this.#waiters.has(batch.id) })
       this.#waiters.get(batch.id)?.(outcome)
       if (outcome.state === 'waiting') return 'waiting'
     }

@@ -3,35 +3,25 @@ import type { Context } from '../context.ts'
 import { createId, createResourceId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
 import { insertBatch } from '../relay/queries.ts'
-import { refusedByBackend } from '../relay/refusal.ts'
-import { discardRejected } from '../sessions/discard-batch.ts'
+import { relayOrDiscard } from '../relay/relay-or-discard.ts'
 import { ensureScope } from '../sessions/ensure-scope.ts'
 import { setLastUpstreamTimestamp } from '../sessions/queries.ts'
 import type { ResolvedItem, Upload } from '../sessions/resolve-content.ts'
-import { storeBatch } from '../sessions/store-batch.ts'
+import { type StoredBatch, storeBatch } from '../sessions/store-batch.ts'
 import { insertResource } from './queries.ts'
 import { AddResourceInput } from './schemas.ts'
 
-export interface AddedResource {
+/** Durable, and on its way to the backend. */
+export interface StoredResource {
   readonly resourceId: string
+  /** The `session_id` of the API. */
   readonly sessionId: string
-  readonly status: 'extracted' | 'processing' | 'failed'
+  readonly batch: StoredBatch
+  readonly flushId: string
 }
 
-export function resourceUri(externalUserId: string, resourceId: string): string {
-  return `resource://${externalUserId}/${resourceId}`
-}
-
-/**
- * Keeps one file as a resource with a session of its own, and has the backend add and flush it. `processing` if that
- * is not done in time, or `waitMs` is 0; `failed` if the backend found nothing to extract: the file is kept.
- */
-export async function addResource(
-  ctx: Context,
-  input: unknown,
-  upload: Upload,
-  waitMs: number,
-): Promise<AddedResource> {
+/** Stores one file as a resource with a session of its own. */
+export async function storeResource(ctx: Context, input: unknown, upload: Upload): Promise<StoredResource> {
   const { app_id: appId, project_id: projectId, title, description } = parseInput(AddResourceInput, input)
   const detected = await detectUpload(upload, undefined, ctx.services.limits.filenameBytes)
   const scope = await ensureScope(ctx, { appId, projectId })
@@ -51,15 +41,9 @@ export async function addResource(
     async (tx, stored) => {
       const [attachment] = stored.attachments
       if (!attachment) throw new Error('A resource has a file.')
-      const position = stored.position + 1
-      await insertBatch(tx, ctx.caller, {
-        id: flushId,
-        action: 'flush',
-        state: 'stored',
-        sessionId: stored.session.id,
-        position,
-      })
-      await setLastUpstreamTimestamp(tx, ctx.caller, stored.session.id, position)
+      const place = { sessionId: stored.session.id, position: stored.position + 1 }
+      await insertBatch(tx, ctx.caller, { id: flushId, action: 'flush', state: 'stored', ...place })
+      await setLastUpstreamTimestamp(tx, ctx.caller, stored.session.id, place.position)
       await insertResource(tx, ctx.caller, {
         id: resourceId,
         sessionId: stored.session.id,
@@ -70,12 +54,19 @@ export async function addResource(
       })
     },
   )
+  return { resourceId, sessionId, batch, flushId }
+}
 
-  const outcome = await ctx.services.relay.relayNow(batch.session.id, [batch.id, flushId], waitMs)
-  if (outcome !== 'queued' && (outcome.state === 'rejected' || outcome.state === 'failed')) {
-    await discardRejected(ctx, ctx.caller, [batch.id, flushId])
-    throw refusedByBackend(outcome)
-  }
-  if (outcome === 'queued' || outcome.state !== 'relayed') return { resourceId, sessionId, status: 'processing' }
-  return { resourceId, sessionId, status: outcome.answer.status === 'extracted' ? 'extracted' : 'failed' }
+/**
+ * Has the backend add and flush a stored resource. `processing` if that is not done within `waitMs`; `failed` if the
+ * backend found nothing in the file, which is kept.
+ */
+export async function relayResource(
+  ctx: Context,
+  { batch, flushId }: StoredResource,
+  waitMs: number,
+): Promise<'extracted' | 'failed' | 'processing'> {
+  const answer = await relayOrDiscard(ctx, batch.session.id, [batch.id, flushId], waitMs)
+  if (!answer) return 'processing'
+  return answer.status === 'extracted' ? 'extracted' : 'failed'
 }

@@ -10,7 +10,7 @@ export async function retryResource(ctx: Context, id: string): Promise<'processi
   const { resource } = await requireResource(ctx, id)
   if (resource.status === 'extracted') throw new GatewayError('conflict', 'The resource is extracted already.')
   await inTransaction(ctx.services.db, async (tx) => {
-    await reopenBatches(tx, ctx.caller, resource.sessionId)
+    await reopenBatches(tx, ctx.caller, resource.sessionId, ['rejected', 'failed'])
     await setResourceStatus(
       tx,
       { id: resource.sessionId, userId: ctx.caller.userId },

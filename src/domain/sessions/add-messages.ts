@@ -1,64 +1,59 @@
-import type { AddResult, FlushResult } from '../../ports/memory-backend.ts'
 import type { SpoolSession } from '../attachments/spool.ts'
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { parseInput } from '../parse-input.ts'
-import { refusedByBackend } from '../relay/refusal.ts'
+import type { BatchAnswer } from '../relay/outcome.ts'
+import { relayOrDiscard } from '../relay/relay-or-discard.ts'
 import { decodeInlineFiles } from './decode-inline-files.ts'
-import { discardRejected } from './discard-batch.ts'
 import { ensureScope } from './ensure-scope.ts'
 import { fileItems, matchUploads, resolveContent, type Upload } from './resolve-content.ts'
 import { AddMessagesInput, type MessageInput } from './schemas.ts'
-import { type StoredAttachment, storeBatch } from './store-batch.ts'
+import { type StoredBatch, storeBatch } from './store-batch.ts'
 
-export interface AddedMessages {
+/** Durable, and on their way to the backend. */
+export interface StoredMessages {
+  /** The `session_id` of the API. */
   readonly sessionId: string
-  readonly messageIds: readonly string[]
-  readonly attachments: readonly StoredAttachment[]
-  /** The backend's answer; undefined if the messages are durable here and wait to be relayed. */
-  readonly answer: AddResult | FlushResult | undefined
+  readonly batch: StoredBatch
 }
 
-/** Messages whose files came as multipart fields. */
-export async function addUploadedMessages(
+/** Stores messages whose files came as multipart fields. */
+export async function storeUploadedMessages(
   ctx: Context,
   input: unknown,
   uploads: readonly Upload[],
-): Promise<AddedMessages> {
+): Promise<StoredMessages> {
   const parsed = parseMessages(ctx, input)
-  const items = fileItems(parsed.messages)
   refuseItems(ctx, parsed.messages, 'base64')
   matchUploads(
-    items,
+    fileItems(parsed.messages),
     uploads.map(({ uploadId }) => uploadId),
   )
-  return addMessages(ctx, parsed, new Map(uploads.map((upload) => [upload.uploadId, upload])))
+  return storeMessages(ctx, parsed, new Map(uploads.map((upload) => [upload.uploadId, upload])))
 }
 
-/** Messages whose files, if any, came inline as base64. */
-export async function addInlineMessages(ctx: Context, input: unknown, spool: SpoolSession): Promise<AddedMessages> {
+/** Stores messages whose files, if any, came inline as base64. */
+export async function storeInlineMessages(ctx: Context, input: unknown, spool: SpoolSession): Promise<StoredMessages> {
   const parsed = parseMessages(ctx, input)
   refuseItems(ctx, parsed.messages, 'upload_id')
   const { messages, uploads } = await decodeInlineFiles(parsed.messages, spool, ctx.services.limits.fileBytes)
-  return addMessages(ctx, { ...parsed, messages }, uploads)
+  return storeMessages(ctx, { ...parsed, messages }, uploads)
 }
 
-async function addMessages(
+/** The backend's answer to stored messages; undefined if it has none in time: it gets them later. */
+export function relayMessages(ctx: Context, { batch }: StoredMessages): Promise<BatchAnswer | undefined> {
+  return relayOrDiscard(ctx, batch.session.id, [batch.id], ctx.services.relayWaitMs)
+}
+
+async function storeMessages(
   ctx: Context,
   input: AddMessagesInput,
   uploads: ReadonlyMap<string, Upload>,
-): Promise<AddedMessages> {
-  const { relay, relayWaitMs, limits } = ctx.services
-  const messages = await resolveContent(input.messages, uploads, limits.filenameBytes)
+): Promise<StoredMessages> {
+  const messages = await resolveContent(input.messages, uploads, ctx.services.limits.filenameBytes)
   const scope = await ensureScope(ctx, { appId: input.app_id, projectId: input.project_id })
   const batch = await storeBatch(ctx, { scope, sessionId: input.session_id, kind: 'chat' }, messages)
-  const outcome = await relay.relayNow(batch.session.id, [batch.id], relayWaitMs)
-  if (outcome !== 'queued' && (outcome.state === 'rejected' || outcome.state === 'failed')) {
-    await discardRejected(ctx, ctx.caller, [batch.id])
-    throw refusedByBackend(outcome)
-  }
-  const answer = outcome !== 'queued' && outcome.state === 'relayed' ? outcome.answer : undefined
-  return { sessionId: input.session_id, messageIds: batch.messageIds, attachments: batch.attachments, answer }
+  return { sessionId: input.session_id, batch }
 }
 
 function parseMessages(ctx: Context, input: unknown): AddMessagesInput {

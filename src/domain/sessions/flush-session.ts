@@ -1,25 +1,25 @@
 import { inTransaction } from '../../db/database.ts'
-import type { AddResult, FlushResult } from '../../ports/memory-backend.ts'
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
-import { insertBatch } from '../relay/queries.ts'
-import { refusedByBackend } from '../relay/refusal.ts'
-import { discardRejected } from './discard-batch.ts'
+import type { BatchAnswer } from '../relay/outcome.ts'
+import { insertBatch, reopenBatches } from '../relay/queries.ts'
+import { relayOrDiscard } from '../relay/relay-or-discard.ts'
 import { findScope, findSession, lockExistingSession, setLastUpstreamTimestamp } from './queries.ts'
 import { FlushSessionInput } from './schemas.ts'
 
 /**
- * Has the backend extract what the session holds, after all messages that were added before. The answer is undefined
+ * Has the backend extract what the session holds, after all messages that were added before; those that could not be relayed
+ * are tried again first. The answer is undefined
  * if it has not done so in time: the flush is durable and goes on. `not_found` for a session that never got a message.
  */
 export async function flushSession(
   ctx: Context,
   input: unknown,
-): Promise<{ sessionId: string; answer: AddResult | FlushResult | undefined }> {
+): Promise<{ sessionId: string; answer: BatchAnswer | undefined }> {
   const parsed = parseInput(FlushSessionInput, input)
-  const { db, jobs, relay, relayWaitMs } = ctx.services
+  const { db, jobs } = ctx.services
   const scope = await findScope(db, ctx.caller, { appId: parsed.app_id, projectId: parsed.project_id })
   const session = scope && (await findSession(db, ctx.caller, scope.id, parsed.session_id))
   if (!session) throw unknownSession()
@@ -27,20 +27,14 @@ export async function flushSession(
   await inTransaction(db, async (tx) => {
     const locked = await lockExistingSession(tx, ctx.caller, session.id)
     if (!locked) throw unknownSession()
+    await reopenBatches(tx, ctx.caller, locked.id, ['failed'])
     const position = locked.lastUpstreamTimestamp + 1
     await insertBatch(tx, ctx.caller, { id: batchId, action: 'flush', state: 'stored', sessionId: locked.id, position })
     await setLastUpstreamTimestamp(tx, ctx.caller, locked.id, position)
     await jobs.enqueue(tx, { name: 'relay-session', sessionId: locked.id })
   })
-  const outcome = await relay.relayNow(session.id, [batchId], relayWaitMs)
-  if (outcome !== 'queued' && (outcome.state === 'rejected' || outcome.state === 'failed')) {
-    await discardRejected(ctx, ctx.caller, [batchId])
-    throw refusedByBackend(outcome)
-  }
-  return {
-    sessionId: parsed.session_id,
-    answer: outcome !== 'queued' && outcome.state === 'relayed' ? outcome.answer : undefined,
-  }
+  const answer = await relayOrDiscard(ctx, session.id, [batchId], ctx.services.relayWaitMs)
+  return { sessionId: parsed.session_id, answer }
 }
 
 function unknownSession(): GatewayError {

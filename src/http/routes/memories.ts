@@ -1,12 +1,15 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Limits } from '../../config/config.ts'
+import type { Context } from '../../domain/context.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import type { BatchAnswer } from '../../domain/relay/outcome.ts'
 import { SearchInput } from '../../domain/search/schemas.ts'
 import { searchMemory } from '../../domain/search/search-memory.ts'
 import {
-  type AddedMessages as Added,
-  addInlineMessages,
-  addUploadedMessages,
+  relayMessages,
+  type StoredMessages,
+  storeInlineMessages,
+  storeUploadedMessages,
 } from '../../domain/sessions/add-messages.ts'
 import { flushSession } from '../../domain/sessions/flush-session.ts'
 import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schemas.ts'
@@ -105,19 +108,20 @@ export function memoryRoutes(limits: Limits) {
   const router = createRouter()
 
   router.openapi(addMultipartRoute, async (c) => {
-    const added = await withUpload(c, async (ctx, form) => {
+    const { ctx, stored } = await withUpload(c, (admitted, form) => {
       const { messages, ...fields } = inputFields(form, ['session_id', 'app_id', 'project_id', 'messages'])
-      return addUploadedMessages(ctx, { ...fields, messages: parseMessages(messages) }, form.files)
+      return storeUploadedMessages(admitted, { ...fields, messages: parseMessages(messages) }, form.files)
     })
-    return isAnswered(added) ? c.json(toAddedMessages(added), 200) : c.json(toQueuedMessages(added), 202)
+    const answer = await relayMessages(ctx, stored)
+    return answer ? c.json(toAddedMessages(stored, answer), 200) : c.json(toQueuedMessages(stored), 202)
   })
 
   router.openapi(addRoute(limits), async (c) => {
     const { user_id, user_key, ...input } = c.req.valid('json')
     const ctx = await authenticate(c, { user_id, user_key })
-    await using files = ctx.services.spool.open()
-    const added = await addInlineMessages(ctx, input, files)
-    return isAnswered(added) ? c.json(toAddedMessages(added), 200) : c.json(toQueuedMessages(added), 202)
+    const stored = await storeInline(ctx, input)
+    const answer = await relayMessages(ctx, stored)
+    return answer ? c.json(toAddedMessages(stored, answer), 200) : c.json(toQueuedMessages(stored), 202)
   })
 
   router.openapi(flushRoute(limits), async (c) => {
@@ -151,27 +155,32 @@ function parseMessages(text: string | undefined): unknown {
   }
 }
 
-type Answered = Added & { answer: Extract<Added['answer'], { messageCount: number }> }
-
-function isAnswered(added: Added): added is Answered {
-  return added.answer !== undefined && 'messageCount' in added.answer
+async function storeInline(ctx: Context, input: unknown): Promise<StoredMessages> {
+  await using files = ctx.services.spool.open()
+  return await storeInlineMessages(ctx, input, files)
 }
 
-function toAddedMessages({ answer, ...added }: Answered) {
-  const { requestId, messageCount, status } = answer
+function toAddedMessages(stored: StoredMessages, { requestId, status }: BatchAnswer) {
+  const { messageIds } = stored.batch
   return {
-    session_id: added.sessionId,
-    backend: { request_id: requestId, data: { message_count: messageCount, status } },
-    message_ids: [...added.messageIds],
-    attachments: added.attachments.map(toAttachment),
+    session_id: stored.sessionId,
+    backend: {
+      request_id: requestId,
+      data: {
+        message_count: messageIds.length,
+        status: status === 'extracted' ? ('extracted' as const) : ('accumulated' as const),
+      },
+    },
+    message_ids: [...messageIds],
+    attachments: stored.batch.attachments.map(toAttachment),
   }
 }
 
-function toQueuedMessages(added: Added) {
+function toQueuedMessages(stored: StoredMessages) {
   return {
-    session_id: added.sessionId,
+    session_id: stored.sessionId,
     status: 'queued' as const,
-    message_ids: [...added.messageIds],
-    attachments: added.attachments.map(toAttachment),
+    message_ids: [...stored.batch.messageIds],
+    attachments: stored.batch.attachments.map(toAttachment),
   }
 }

@@ -1,7 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { openAttachment } from '../../domain/attachments/open-attachment.ts'
 import { GatewayError } from '../../domain/errors.ts'
-import { addResource, resourceUri } from '../../domain/resources/add-resource.ts'
+import { resourceUri } from '../../domain/ids.ts'
+import { relayResource, storeResource } from '../../domain/resources/add-resource.ts'
 import { deleteResource } from '../../domain/resources/delete-resource.ts'
 import { listResources, requireResource, updateResource } from '../../domain/resources/list-resources.ts'
 import { retryResource } from '../../domain/resources/retry-resource.ts'
@@ -57,7 +58,7 @@ const addRoute = createRoute({
     required: ['file'],
   }),
   responses: {
-    201: jsonResponse(AddedResource, 'Extracted'),
+    201: jsonResponse(AddedResource, 'Extracted; or failed: kept, but the backend found nothing in it'),
     202: jsonResponse(AddedResource, 'Durable; the backend has not extracted it yet'),
     ...errorResponses(400, 401, 413, 415, 422, 429, 502),
   },
@@ -134,8 +135,8 @@ export function resourceRoutes() {
   const router = createRouter()
 
   router.openapi(addRoute, async (c) => {
-    const waits = !/(^|[,\s])respond-async($|[,;\s])/i.test(c.req.header('prefer') ?? '')
-    const { added, user } = await withUpload(c, async (ctx, form) => {
+    const respondAsync = /(^|[,\s])respond-async($|[,;\s])/i.test(c.req.header('prefer') ?? '')
+    const { ctx, stored } = await withUpload(c, (admitted, form) => {
       const input = inputFields(form, ['app_id', 'project_id', 'title', 'description'])
       const [file, ...more] = form.files
       if (!file || more.length > 0 || file.uploadId !== 'file') {
@@ -143,16 +144,17 @@ export function resourceRoutes() {
           details: { files: form.files.map(({ uploadId }) => uploadId) },
         })
       }
-      const added = await addResource(ctx, input, file, waits ? ctx.services.relayWaitMs : 0)
-      return { added, user: ctx.caller.externalUserId }
+      return storeResource(admitted, input, file)
     })
+    const status = await relayResource(ctx, stored, respondAsync ? 0 : ctx.services.relayWaitMs)
+    if (respondAsync) c.env.outgoing.setHeader('Preference-Applied', 'respond-async')
     const body = {
-      resource_id: added.resourceId,
-      session_id: added.sessionId,
-      uri: resourceUri(user, added.resourceId),
-      status: added.status,
+      resource_id: stored.resourceId,
+      session_id: stored.sessionId,
+      uri: resourceUri(ctx.caller.externalUserId, stored.resourceId),
+      status,
     }
-    return added.status === 'extracted' ? c.json(body, 201) : c.json(body, 202)
+    return status === 'processing' ? c.json(body, 202) : c.json(body, 201)
   })
 
   router.openapi(listRoute, async (c) => {

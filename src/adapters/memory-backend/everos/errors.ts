@@ -44,7 +44,7 @@ export function refusal(status: number, text: string, at: string): BackendError 
     outcome,
     error?.code ?? `HTTP_${status}`,
     `EverOS answered ${at} with ${status}${error?.message ? `: ${error.message}` : ''}`,
-    { needsOperator },
+    { needsOperator, answered: error !== undefined },
   )
 }
 
