@@ -1,6 +1,7 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { timed } from '../observability/timings.ts'
 import type * as schema from './schema/index.ts'
+import { sqlState } from './sql-state.ts'
 
 /** PostgreSQL or PGlite, or a transaction on either: the type is the port. */
 export type Database = PgDatabase<PgQueryResultHKT, typeof schema>
@@ -16,12 +17,23 @@ export interface DatabaseConnection {
   close(): Promise<void>
 }
 
+const TRANSACTION_ATTEMPTS = 3
+const DEADLOCK_OR_SERIALIZATION = new Set(['40P01', '40001'])
+
 /**
- * Runs `work` in one transaction. Inside it only `tx` may be used: on PGlite, which has one connection, the outer
- * handle waits for the transaction to end, for ever. No network call inside.
+ * Runs `work` in one transaction; again, if it was chosen to end a deadlock: `work` does nothing but database work. Inside it only
+ * `tx` may be used: on PGlite, which has one connection, the outer handle waits for the transaction to end, for ever.
  */
-export function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
-  return timed('database', () => db.transaction(work))
+export async function inTransaction<T>(db: Database, work: (tx: Database) => Promise<T>): Promise<T> {
+  return timed('database', async () => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await db.transaction(work)
+      } catch (error) {
+        if (attempt === TRANSACTION_ATTEMPTS || !DEADLOCK_OR_SERIALIZATION.has(sqlState(error) ?? '')) throw error
+      }
+    }
+  })
 }
 
 /** Has the queries on this handle (not those in its transactions) counted in the running request's timings. */

@@ -6,8 +6,6 @@ export function sqlState(error: unknown): string | undefined {
   return undefined
 }
 
-export const UNIQUE_VIOLATION = '23505'
-
 const AWAY = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -23,8 +21,8 @@ const AWAY = new Set([
 /** True if the database is away or has no room for us now, rather than the statement at fault. */
 export function isDatabaseAway(error: unknown): boolean {
   const state = sqlState(error)
-  // 08: connection, 53: resources, 57: shut down or cancelled for time, 25P03: idle in transaction for too long.
-  if (state && (/^(08|53|57)/.test(state) || state === '25P03')) return true
+  // 08: connection, 40: deadlock, 53: resources, 57: shut down or cancelled for time, 25P03: idle in transaction for too long.
+  if (state && (/^(08|40|53|57)/.test(state) || state === '25P03')) return true
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if ('code' in cause && typeof cause.code === 'string' && AWAY.has(cause.code)) return true
   }

@@ -11,7 +11,8 @@ import type { SessionRelay } from './relay/session-relay.ts'
 /** Durable work. Each job does one domain verb, and doing it twice is harmless. */
 export type Job =
   | { name: 'relay-session'; sessionId: string }
-  | { name: 'forget-session'; sessionId: string }
+  /** `settlesAt`: ISO time until which the backend may still be at work on what was sent to it. */
+  | { name: 'forget-session'; sessionId: string; settlesAt?: string }
   | { name: 'sweep-orphans' }
 
 export interface JobQueue {

@@ -1,8 +1,8 @@
 import { createReadStream, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { pipeToReader } from './downloads.ts'
 import { createRouter } from './router.ts'
 
 const PAGE = `<!doctype html>
@@ -49,7 +49,7 @@ export function docsRoutes(document: object) {
       'Content-Length': statSync(path).size,
       'Cache-Control': 'max-age=3600',
     })
-    await pipeline(createReadStream(path), c.env.outgoing).catch(() => {
+    await pipeToReader(createReadStream(path), c.env.outgoing).catch(() => {
       c.get('log').debug('download of the documentation broken off')
     })
     return RESPONSE_ALREADY_SENT

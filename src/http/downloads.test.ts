@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { contentDisposition, resolveRange } from './downloads.ts'
+import { contentDisposition, pipeToReader, resolveRange } from './downloads.ts'
 
 const ETAG = '"abc"'
 
@@ -41,5 +45,59 @@ describe('Content-Disposition', () => {
         expect(decodeURIComponent(header.split("UTF-8''")[1] ?? '')).toBe(name)
       }),
     )
+  })
+})
+
+describe('a reader', () => {
+  const IDLE_MS = 500
+
+  /** Sends without end to a client that `read` makes of a paused socket, until the source is let go. */
+  async function serve(
+    read: (socket: Socket) => void,
+  ): Promise<{ ended: Promise<string>; source: Readable; stop(): void }> {
+    const source = new Readable({
+      read() {
+        this.push(Buffer.alloc(65_536))
+      },
+    })
+    const sent = Promise.withResolvers<string>()
+    const server = createServer((_, outgoing: ServerResponse) => {
+      pipeToReader(source, outgoing, IDLE_MS).then(
+        () => sent.resolve('sent'),
+        () => sent.resolve('broken off'),
+      )
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => {})
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    read(socket)
+    return {
+      ended: sent.promise,
+      source,
+      stop() {
+        socket.destroy()
+        server.close()
+      },
+    }
+  }
+
+  const later = (ms: number) => new Promise<string>((resolve) => setTimeout(resolve, ms, 'still open'))
+
+  it('that takes nothing is cut off, and the file is closed', async () => {
+    const download = await serve((socket) => socket.pause())
+    expect(await Promise.race([download.ended, later(5_000)])).toBe('broken off')
+    expect(download.source.destroyed).toBe(true)
+    download.stop()
+  })
+
+  it('that pauses and goes on is served', async () => {
+    const download = await serve((socket) => {
+      socket.on('data', () => {
+        socket.pause()
+        setTimeout(() => socket.resume(), 1)
+      })
+    })
+    expect(await Promise.race([download.ended, later(IDLE_MS * 3)])).toBe('still open')
+    download.stop()
   })
 })

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -5,8 +6,11 @@ import type { AttachmentRow } from '../domain/attachments/queries.ts'
 import type { ByteRange } from '../ports/object-store.ts'
 import type { HttpContext } from './context.ts'
 
-/** Types that a browser would run as a page: they go out as bytes. */
-const ACTIVE = new Set(['text/html', 'image/svg+xml', 'application/xml', 'text/xml', 'message/rfc822'])
+/** Those of the types we store that a browser would run as a page: they go out as bytes. */
+const ACTIVE = new Set(['text/html', 'image/svg+xml', 'message/rfc822'])
+
+/** A reader that takes nothing for so long is cut off: it holds a file open. */
+const WRITE_IDLE_MS = 60_000
 
 type RangeAnswer = { status: 200 } | { status: 206; range: ByteRange } | { status: 416 }
 
@@ -43,10 +47,16 @@ export async function sendFile(
     'Content-Length': range ? range.end - range.start + 1 : file.size,
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${file.size}` }),
   })
-  await pipeline(source, outgoing).catch((error: unknown) => {
+  await pipeToReader(source, outgoing).catch((error: unknown) => {
     c.get('log').warn({ err: error, attachmentId: file.id }, 'download broken off')
   })
   return RESPONSE_ALREADY_SENT
+}
+
+/** Sends the source, as fast as the reader takes it. Rejects if either breaks off, or if nothing moves for `idleMs`. */
+export function pipeToReader(source: Readable, outgoing: ServerResponse, idleMs = WRITE_IDLE_MS): Promise<void> {
+  outgoing.setTimeout(idleMs, () => outgoing.destroy())
+  return pipeline(source, outgoing)
 }
 
 function matches(header: string | undefined, etag: string): boolean {

@@ -100,7 +100,7 @@ export function toSession(row: Awaited<ReturnType<typeof listSessions>>['items']
 type MessagePage = Awaited<ReturnType<typeof listMessages>>
 
 export function toMessage(
-  { message, state }: MessagePage['items'][number],
+  { message, state, reason }: MessagePage['items'][number],
   page: MessagePage,
 ): z.infer<typeof Message> {
   return {
@@ -119,6 +119,7 @@ export function toMessage(
     ...(message.toolCalls && { tool_calls: message.toolCalls }),
     ...(message.toolCallId !== null && { tool_call_id: message.toolCallId }),
     state: messageState(state, message.upstreamTimestamp <= page.extractedThrough),
+    ...((state === 'failed' || state === 'rejected') && reason !== null && { error: reason }),
     created_at: message.createdAt.toISOString(),
   }
 }

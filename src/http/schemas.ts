@@ -144,6 +144,7 @@ export const Message = z
     tool_calls: z.array(z.unknown()).optional(),
     tool_call_id: z.string().optional(),
     state: z.enum(['queued', 'accumulated', 'extracted', 'failed']),
+    error: z.string().optional().describe("The backend's code, when failed; a flush tries again"),
     created_at: z.string(),
   })
   .openapi('Message')

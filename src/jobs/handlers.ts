@@ -14,7 +14,8 @@ export function createJobHandlers(services: DomainServices, log: Log, orphanGrac
   })
   return {
     'relay-session': async ({ sessionId }) => (await services.relay.drain(sessionId)) === 'idle',
-    'forget-session': ({ sessionId, name }, signal) => forgetSession(context(name, signal), sessionId),
+    'forget-session': ({ sessionId, settlesAt, name }, signal) =>
+      forgetSession(context(name, signal), sessionId, settlesAt === undefined ? 0 : Date.parse(settlesAt)),
     'sweep-orphans': async ({ name }, signal) => {
       await sweepOrphans(context(name, signal), orphanGraceMs)
       return true

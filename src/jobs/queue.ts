@@ -2,6 +2,7 @@ import { fromPglite, PgBoss } from 'pg-boss'
 import type { DatabaseConnection } from '../db/database.ts'
 import type { PgliteConnection } from '../db/pglite.ts'
 import { queueDatabase } from '../db/queue-database.ts'
+import { sqlState } from '../db/sql-state.ts'
 import type { Job, JobQueue } from '../domain/context.ts'
 import type { Log } from '../observability/logger.ts'
 
@@ -18,8 +19,8 @@ export type JobHandlers = {
 
 const QUEUES = {
   // A request relays what it stored by itself; its job is there for when it could not.
-  'relay-session': { startAfter: 5, retryLimit: 30, retryDelay: 2, retryDelayMax: 300, parallel: 10 },
-  'forget-session': { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 600, parallel: 5 },
+  'relay-session': { startAfter: 5, retryLimit: 30, retryDelay: 2, retryDelayMax: 300, parallel: 8 },
+  'forget-session': { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 600, parallel: 4 },
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
 } as const satisfies Record<Job['name'], object>
 
@@ -87,8 +88,10 @@ async function workOn(
 ): Promise<void> {
   const handle = handlers[name] as (job: Job, signal: AbortSignal) => Promise<boolean>
   const settings = {
-    batchSize: QUEUES[name].parallel,
+    // One job a fetch: a slow one holds up no other.
+    batchSize: 1,
     burstWhenBatchFull: true,
+    localConcurrency: QUEUES[name].parallel,
     pollingIntervalSeconds: pollSeconds ?? 2,
     perJobResults: true as const,
   }
@@ -104,7 +107,7 @@ async function workOn(
           return {
             id,
             status: 'failed' as const,
-            output: { reason: error instanceof Error ? error.message : 'unknown' },
+            output: { reason: sqlState(error) ?? (error instanceof Error ? error.name : 'unknown') },
           }
         }
       }),

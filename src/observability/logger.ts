@@ -1,4 +1,4 @@
-import { pino, stdSerializers } from 'pino'
+import { pino } from 'pino'
 import pretty from 'pino-pretty'
 import type { Config } from '../config/config.ts'
 
@@ -15,7 +15,7 @@ export function createLogger(config: Config['log']): Log {
     level: config.level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    serializers: { err: serializeError },
+    serializers: { err: (error: unknown) => serializeError(error) },
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '***' },
   }
   if (!isReadable(config.format)) return pino(options)
@@ -27,24 +27,36 @@ export function isReadable(format: Config['log']['format']): boolean {
   return format === 'pretty' || (format === 'auto' && process.stdout.isTTY)
 }
 
-/** An error for the log. Drivers put the values of a failed statement into their errors, and those are people's messages. */
-function serializeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
-  if ('params' in error || 'parameters' in error || 'detail' in error) {
-    return {
-      type: error.name,
-      ...('code' in error && { code: error.code }),
-      ...('query' in error && { query: error.query }),
-      ...(!('query' in error) && { message: error.message }),
-      ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
-    }
-  }
-  const { type, message, stack } = stdSerializers.err(error)
+const MAX_DEPTH = 5
+/** Beside these the message of an error holds the values of a statement. */
+const STATEMENT_FIELDS = ['query', 'params', 'parameters']
+
+/**
+ * What was thrown or emitted, for the log. Drivers put the values of a failed statement into their errors, and those are people's
+ * messages: nothing but known fields passes.
+ */
+export function serializeError(error: unknown, depth = 0): unknown {
+  if (typeof error === 'string') return withoutValues(error)
+  if (typeof error !== 'object' || error === null) return error
+  const fields = error as Record<string, unknown>
+  const isStatement = STATEMENT_FIELDS.some((name) => name in fields)
+  const { message, query, stack } = fields
   return {
-    type,
-    message,
-    ...('code' in error && { code: error.code }),
-    stack: error.cause === undefined ? stack : error.stack,
-    ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
+    ...scalar('type', error instanceof Error ? error.constructor.name : fields.name),
+    ...scalar('code', fields.code),
+    ...(isStatement && scalar('query', query)),
+    ...(!isStatement && typeof message === 'string' && { message: withoutValues(message) }),
+    ...(!isStatement && error instanceof Error && typeof stack === 'string' && { stack: withoutValues(stack) }),
+    ...(fields.cause !== undefined && depth < MAX_DEPTH && { cause: serializeError(fields.cause, depth + 1) }),
   }
+}
+
+function scalar(name: string, value: unknown): Record<string, unknown> {
+  return typeof value === 'string' || typeof value === 'number' ? { [name]: value } : {}
+}
+
+/** Drizzle's message is `Failed query: … params: …`, also when another error quotes it. The values may have any number of lines. */
+function withoutValues(text: string): string {
+  const at = text.search(/\bparams:/)
+  return at < 0 ? text : text.slice(0, at).trimEnd()
 }

@@ -85,7 +85,10 @@ export async function relayQueued(backend: AwayBackend, user: TestUser): Promise
   const { relay } = backend.gateway.services
   for (const { id } of await sessionsOf(backend.gateway, user)) {
     await until(
-      () => relay.drain(id),
+      async () => {
+        await letMinutesPass(backend, id)
+        return relay.drain(id)
+      },
       (result) => result === 'idle',
     )
   }
@@ -95,6 +98,9 @@ export async function relayQueued(backend: AwayBackend, user: TestUser): Promise
 export async function letMinutesPass({ gateway }: AwayBackend, sessionId: string): Promise<void> {
   await gateway.services.db
     .update(batches)
-    .set({ updatedAt: sql`now() - interval '10 minutes'` })
+    .set({
+      updatedAt: sql`now() - interval '10 minutes'`,
+      settlesAt: sql`${batches.settlesAt} - interval '10 minutes'`,
+    })
     .where(eq(batches.sessionId, sessionId))
 }

@@ -143,7 +143,7 @@ describe('GET /metrics', () => {
       'gateway_uploaded_bytes_total',
       'gateway_uploads_in_flight',
       'gateway_relayed_batches_total',
-      'gateway_possible_duplicate_messages_total',
+      'gateway_resent_messages_total',
       'gateway_dropped_hits_total',
       'gateway_auth_failures_total',
       'gateway_swept_objects_total',

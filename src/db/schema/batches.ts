@@ -39,9 +39,7 @@ export const batches = pgTable(
     updatedAt: instant('updated_at').notNull().defaultNow(),
   },
   (table) => [
-    foreignKey({ columns: [table.userId, table.sessionId], foreignColumns: [sessions.userId, sessions.id] }).onDelete(
-      'cascade',
-    ),
+    foreignKey({ columns: [table.userId, table.sessionId], foreignColumns: [sessions.userId, sessions.id] }),
     unique('batches_user_id_id_key').on(table.userId, table.id),
     index('batches_session_id_state_position_idx').on(table.sessionId, table.state, table.position),
     index('batches_state_updated_at_idx').on(table.state, table.updatedAt),

@@ -28,9 +28,7 @@ export const messages = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [
-    foreignKey({ columns: [table.userId, table.sessionId], foreignColumns: [sessions.userId, sessions.id] }).onDelete(
-      'cascade',
-    ),
+    foreignKey({ columns: [table.userId, table.sessionId], foreignColumns: [sessions.userId, sessions.id] }),
     foreignKey({ columns: [table.userId, table.batchId], foreignColumns: [batches.userId, batches.id] }).onDelete(
       'cascade',
     ),

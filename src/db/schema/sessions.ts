@@ -29,6 +29,8 @@ export const sessions = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     lastActivityAt: instant('last_activity_at').notNull().defaultNow(),
     deletedAt: instant('deleted_at'),
+    /** When the backend was done with the deletion, as far as it can delete. */
+    forgottenAt: instant('forgotten_at'),
   },
   (table) => [
     foreignKey({ columns: [table.userId, table.scopeId], foreignColumns: [scopes.userId, scopes.id] }).onDelete(

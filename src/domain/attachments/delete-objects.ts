@@ -1,20 +1,35 @@
 import type { SystemContext } from '../context.ts'
-import { type AttachmentRow, deleteAttachmentRow } from './queries.ts'
+import { type AttachmentRow, deleteAttachmentRow, touchDeleting } from './queries.ts'
+
+const AT_ONCE = 8
 
 /**
  * Deletes the objects of attachments that are `deleting`, then their rows. An object that cannot be deleted now keeps its row:
  * the sweeper tries again. Returns how many are gone.
  */
-export async function deleteObjects(ctx: SystemContext, doomed: readonly AttachmentRow[]): Promise<number> {
+export async function deleteObjects(ctx: SystemContext, attachments: readonly AttachmentRow[]): Promise<number> {
+  const waiting = [...attachments]
   let gone = 0
-  for (const attachment of doomed) {
-    try {
-      await ctx.services.objectStore.delete(attachment.objectKey)
-      await deleteAttachmentRow(ctx.services.db, attachment.id)
-      gone++
-    } catch (error) {
-      ctx.log.warn({ err: error, attachmentId: attachment.id }, 'object not deleted, the sweeper will try again')
+  const worker = async () => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      if (await deleteObject(ctx, next)) gone++
     }
   }
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, attachments.length) }, worker))
   return gone
+}
+
+async function deleteObject(ctx: SystemContext, attachment: AttachmentRow): Promise<boolean> {
+  const { db, objectStore } = ctx.services
+  try {
+    await objectStore.delete(attachment.objectKey)
+    await deleteAttachmentRow(db, attachment.id)
+    return true
+  } catch (error) {
+    ctx.log.warn({ err: error, attachmentId: attachment.id }, 'object not deleted, the sweeper will try again')
+    await touchDeleting(db, attachment.id).catch((failure: unknown) => {
+      ctx.log.warn({ err: failure, attachmentId: attachment.id }, 'row of an object not touched')
+    })
+    return false
+  }
 }

@@ -16,7 +16,9 @@ export function cleanFileName(given: string | undefined, fallback: string, maxBy
     }
     const name = (candidate.split(/[\\/]/).at(-1) ?? '').normalize('NFC').replace(UNSAFE, '').trim()
     if (Buffer.byteLength(name) > maxBytes) {
-      throw new GatewayError('invalid_request', `A file name may have ${maxBytes} bytes at most.`)
+      throw new GatewayError('invalid_request', `A file name may have ${maxBytes} bytes at most.`, {
+        details: { max_filename_bytes: maxBytes },
+      })
     }
     if (name && name !== '.' && name !== '..') return name
   }

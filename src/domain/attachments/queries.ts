@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
@@ -80,14 +80,39 @@ export async function markDeleting(tx: Database, owner: Owner, batchIds: readonl
     .returning()
 }
 
+/** The same for all batches of a session. */
+export function markSessionDeleting(tx: Database, owner: Owner, sessionId: string): Promise<AttachmentRow[]> {
+  const ofSession = tx.select({ id: batches.id }).from(batches).where(eq(batches.sessionId, sessionId))
+  return tx
+    .update(attachments)
+    .set({ state: 'deleting', batchId: null, messageId: null, updatedAt: sql`now()` })
+    .where(and(eq(attachments.userId, owner.userId), inArray(attachments.batchId, ofSession)))
+    .returning()
+}
+
 /** System scope: the row of an object that is gone. */
 export async function deleteAttachmentRow(db: Database, id: string): Promise<void> {
   await db.delete(attachments).where(and(eq(attachments.id, id), eq(attachments.state, 'deleting')))
 }
 
-/** System scope: objects of any user that are to be deleted. */
-export function selectDeleting(db: Database, limit: number): Promise<AttachmentRow[]> {
-  return db.select().from(attachments).where(eq(attachments.state, 'deleting')).limit(limit)
+/** System scope: objects of any user that are to be deleted, those tried longest ago first. */
+export function selectDeleting(db: Database, olderThanMs: number, limit: number): Promise<AttachmentRow[]> {
+  return db
+    .select()
+    .from(attachments)
+    .where(
+      and(
+        eq(attachments.state, 'deleting'),
+        sql`${attachments.updatedAt} <= now() - ${olderThanMs} * interval '1 millisecond'`,
+      ),
+    )
+    .orderBy(asc(attachments.updatedAt))
+    .limit(limit)
+}
+
+/** System scope: puts an object that could not be deleted at the end of the line. */
+export async function touchDeleting(db: Database, id: string): Promise<void> {
+  await db.update(attachments).set({ updatedAt: sql`now()` }).where(eq(attachments.id, id))
 }
 
 /** System scope: batches that stopped while their files were being stored, longer ago than the grace time. */

@@ -1,5 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -41,10 +50,20 @@ describe('the spool', () => {
   })
 
   it('clears what a dead process left, and nothing younger', () => {
-    writeFileSync(join(dir, 'old'), '')
-    writeFileSync(join(dir, 'young'), '')
-    utimesSync(join(dir, 'old'), 1000, 1000)
+    const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000)
+    for (const [name, minutes] of Object.entries({ old: 16, young: 14 })) {
+      writeFileSync(join(dir, name), '')
+      utimesSync(join(dir, name), minutesAgo(minutes), minutesAgo(minutes))
+    }
     createSpool(dir)
     expect(readdirSync(dir)).toEqual(['young'])
+  })
+
+  it('bears a name whose file another process has removed, and the folder of a file system', () => {
+    symlinkSync(join(dir, 'gone'), join(dir, 'vanished'))
+    mkdirSync(join(dir, 'lost+found'))
+    utimesSync(join(dir, 'lost+found'), 1000, 1000)
+    createSpool(dir)
+    expect(readdirSync(dir).toSorted()).toEqual(['lost+found', 'vanished'])
   })
 })

@@ -7,8 +7,8 @@ import { GatewayError } from '../errors.ts'
 
 /** Files up to this size never touch the disk on their way in. */
 const MEMORY_BYTES = 256 * 1024
-/** Left behind by a process that died; a living upload is over long before. */
-const STALE_MS = 3_600_000
+/** Left behind by a process that died: a request lasts five minutes at most. */
+const STALE_MS = 15 * 60_000
 
 /** Takes files in: hashes and counts each chunk once, on its way to memory or to a private temp file. */
 export interface Spool {
@@ -26,7 +26,9 @@ export function createSpool(dir: string): Spool {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   for (const name of readdirSync(dir)) {
     const path = join(dir, name)
-    if (Date.now() - statSync(path).mtimeMs > STALE_MS) rmSync(path, { force: true })
+    // Another process that starts may have removed it by now.
+    const stat = statSync(path, { throwIfNoEntry: false })
+    if (stat?.isFile() && Date.now() - stat.mtimeMs > STALE_MS) rmSync(path, { force: true })
   }
   return {
     open() {

@@ -1,21 +1,33 @@
 import type { SystemContext } from '../context.ts'
 import { resumeSessions } from '../relay/resume-sessions.ts'
 import { discardReceiving } from '../sessions/discard-batch.ts'
+import { resumeForgetting } from '../sessions/forget-session.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { selectAbandoned, selectDeleting } from './queries.ts'
 
 const PAGE = 100
+/** A sweep begins each minute, and ends before the next. */
+const BUDGET_MS = 45_000
 /** Longer than the jobs of a session wait between two attempts. */
 const STALLED_MS = 600_000
+/** A put whose answer was lost has arrived in the store by then, or never will. */
+const SETTLED_MS = 300_000
 
 /**
  * Removes uploads that stopped half-way longer than the grace time ago, deletes objects that nothing refers to, and
- * relays sessions whose work no one is doing.
+ * takes up relays and deletions whose work no one is doing.
  */
 export async function sweepOrphans(ctx: SystemContext, graceMs: number): Promise<void> {
-  const { db } = ctx.services
+  const { db, events } = ctx.services
+  const deadline = Date.now() + BUDGET_MS
+  const settledMs = Math.min(SETTLED_MS, graceMs)
   for (const batch of await selectAbandoned(db, graceMs, PAGE)) await discardReceiving(ctx, batch, batch.id)
-  const swept = await deleteObjects(ctx, await selectDeleting(db, PAGE))
-  if (swept > 0) ctx.services.events.objectsSwept(swept)
+  for (let page = await selectDeleting(db, settledMs, PAGE); page.length > 0; ) {
+    const gone = await deleteObjects(ctx, page)
+    if (gone > 0) events.objectsSwept(gone)
+    if (page.length < PAGE || gone === 0 || Date.now() > deadline || ctx.signal.aborted) break
+    page = await selectDeleting(db, settledMs, PAGE)
+  }
   await resumeSessions(ctx, STALLED_MS)
+  await resumeForgetting(ctx)
 }

@@ -35,17 +35,17 @@ export async function storeReceivedBatch(
   return rows.length > 0
 }
 
-/** Locks the batch if it is in that state. */
+/** Locks the batch if it is in one of the states. */
 export async function lockBatch(
   tx: Database,
   owner: Owner,
   batchId: string,
-  state: BatchState,
+  states: readonly BatchState[],
 ): Promise<BatchRow | undefined> {
   const [row] = await tx
     .select()
     .from(batches)
-    .where(and(eq(batches.userId, owner.userId), eq(batches.id, batchId), eq(batches.state, state)))
+    .where(and(eq(batches.userId, owner.userId), eq(batches.id, batchId), inArray(batches.state, [...states])))
     .for('update')
   return row
 }
@@ -63,7 +63,6 @@ export async function reopenBatches(
       state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
       attempts: 0,
       openSince: sql`now()`,
-      settlesAt: null,
       updatedAt: sql`now()`,
     })
     .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId), inArray(batches.state, [...states])))
@@ -99,13 +98,13 @@ const sessionToRelay = preparedOn((db) =>
     .prepare('session_to_relay'),
 )
 
-/** Takes the session for `leaseMs`, unless another holds it; undefined then, or if there is no such session. */
+/** Takes the session for `leaseMs`. `held`: another has it; `gone`: there is no such session. */
 export async function claimSession(
   db: Database,
   sessionId: string,
   token: string,
   leaseMs: number,
-): Promise<ClaimedSession | undefined> {
+): Promise<ClaimedSession | 'held' | 'gone'> {
   const claimed = await db
     .update(sessions)
     .set({ relayToken: token, relayLeaseUntil: leaseEnd(leaseMs) })
@@ -113,9 +112,9 @@ export async function claimSession(
       and(eq(sessions.id, sessionId), or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`))),
     )
     .returning({ id: sessions.id })
-  if (claimed.length === 0) return undefined
   const [row] = await sessionToRelay(db).execute({ sessionId })
-  return row
+  if (!row) return 'gone'
+  return claimed.length > 0 ? row : 'held'
 }
 
 /** False if the lease was lost: whoever held it must stop. */
@@ -144,9 +143,22 @@ function leaseEnd(leaseMs: number) {
   return sql`now() + ${leaseMs} * interval '1 millisecond'`
 }
 
+/** An open batch, and what the database's clock says of it: replicas' clocks may differ. */
+export interface OpenBatch {
+  readonly batch: BatchRow
+  /** The backend may still be at work on an earlier attempt. */
+  readonly isUnsettled: boolean
+  /** It has waited for longer than anything may. */
+  readonly isTooOld: boolean
+}
+
 const nextOpenBatch = preparedOn((db) =>
   db
-    .select()
+    .select({
+      batch: batches,
+      isUnsettled: sql<boolean>`coalesce(${batches.settlesAt} > now(), false)`,
+      isTooOld: sql<boolean>`${batches.openSince} < now() - ${sql.placeholder('giveUpMs')}::float8 * interval '1 millisecond'`,
+    })
     .from(batches)
     .where(and(eq(batches.sessionId, sql.placeholder('sessionId')), inArray(batches.state, OPEN_STATES)))
     .orderBy(asc(batches.position))
@@ -154,21 +166,29 @@ const nextOpenBatch = preparedOn((db) =>
     .prepare('next_open_batch'),
 )
 
-export async function findNextBatch(db: Database, sessionId: string): Promise<BatchRow | undefined> {
-  const [row] = await nextOpenBatch(db).execute({ sessionId })
+export async function findNextBatch(db: Database, sessionId: string, giveUpMs: number): Promise<OpenBatch | undefined> {
+  const [row] = await nextOpenBatch(db).execute({ sessionId, giveUpMs })
   return row
 }
 
-/** Sets the state of a batch that is still in one of the open states; false if it is not. */
-export async function setBatchState(
+/** What a process last saw of a batch: if it is something else by now, another process is at it. */
+export type BatchMark = Pick<BatchRow, 'id' | 'state' | 'attempts'>
+
+/** Changes a batch that is still as `mark` says; false if it is not, or gone. `settleMs` counts from now. */
+export async function advanceBatch(
   db: Database,
-  batchId: string,
-  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId' | 'settlesAt'>>,
+  mark: BatchMark,
+  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId'>> & { settleMs: number | null },
 ): Promise<boolean> {
+  const { settleMs, ...columns } = change
   const rows = await db
     .update(batches)
-    .set({ ...change, updatedAt: sql`now()` })
-    .where(and(eq(batches.id, batchId), inArray(batches.state, OPEN_STATES)))
+    .set({
+      ...columns,
+      settlesAt: settleMs === null ? null : sql`now() + ${settleMs} * interval '1 millisecond'`,
+      updatedAt: sql`now()`,
+    })
+    .where(and(eq(batches.id, mark.id), eq(batches.state, mark.state), eq(batches.attempts, mark.attempts)))
     .returning({ id: batches.id })
   return rows.length > 0
 }
@@ -182,7 +202,6 @@ export async function insertExtraction(
     .select({ through: sessions.extractedThrough })
     .from(sessions)
     .where(and(eq(sessions.userId, session.userId), eq(sessions.id, session.id)))
-    .for('update')
   if (!before || before.through >= extraction.throughTimestamp) return
   await tx
     .insert(extractions)
@@ -216,6 +235,15 @@ export async function closeFollowing(
         gt(batches.position, batch.position ?? 0),
       ),
     )
+}
+
+export async function isAnyOpen(tx: Database, sessionId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.sessionId, sessionId), inArray(batches.state, OPEN_STATES)))
+    .limit(1)
+  return rows.length > 0
 }
 
 /** Whether anything of the session was ever extracted. */

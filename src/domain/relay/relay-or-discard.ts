@@ -2,6 +2,7 @@ import { timed } from '../../observability/timings.ts'
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { discardRejected } from '../sessions/discard-batch.ts'
+import type { SessionRow } from '../sessions/queries.ts'
 import type { BatchAnswer, BatchOutcome } from './outcome.ts'
 
 /**
@@ -10,14 +11,14 @@ import type { BatchAnswer, BatchOutcome } from './outcome.ts'
  */
 export async function relayOrDiscard(
   ctx: Context,
-  sessionId: string,
+  session: Pick<SessionRow, 'id' | 'kind'>,
   batchIds: readonly string[],
   waitMs: number,
 ): Promise<BatchAnswer | undefined> {
-  const outcome = await timed('backend', () => ctx.services.relay.relayNow(sessionId, batchIds, waitMs))
+  const outcome = await timed('backend', () => ctx.services.relay.relayNow(session.id, batchIds, waitMs))
   if (outcome === 'queued') return undefined
   if (outcome.state === 'rejected' || outcome.state === 'failed') {
-    await discardRejected(ctx, ctx.caller, batchIds)
+    await discardRejected(ctx, ctx.caller, session, batchIds)
     throw refusedByBackend(outcome)
   }
   return outcome.state === 'relayed' ? outcome.answer : undefined

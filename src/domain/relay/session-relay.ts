@@ -112,32 +112,48 @@ export class SessionRelay {
   }
 
   async #claimAndDrain(sessionId: string): Promise<DrainResult> {
-    const { db, log } = this.#deps
+    const { db } = this.#deps
     const token = randomUUID()
     const session = await claimSession(db, sessionId, token, LEASE_MS)
-    if (!session) return 'busy'
-    const lease = new AbortController()
-    const heartbeat = setInterval(() => {
-      extendLease(db, sessionId, token, LEASE_MS).then(
-        (held) => held || lease.abort(new Error('The lease of the session was lost.')),
-        (error: unknown) => log.warn({ err: error, sessionId }, 'lease not extended'),
-      )
-    }, HEARTBEAT_MS)
+    if (session === 'gone') return 'idle'
+    if (session === 'held') return 'busy'
+    const lease = this.#holdLease(sessionId, token)
     try {
       return await this.#relayOpenBatches(session, lease.signal)
     } finally {
-      clearInterval(heartbeat)
+      lease.end()
       await releaseSession(db, sessionId, token)
     }
   }
 
+  /** Keeps the lease alive; its signal aborts when the lease is lost, or could not be extended in time. */
+  #holdLease(sessionId: string, token: string): { signal: AbortSignal; end: () => void } {
+    const { db, log } = this.#deps
+    const lost = new AbortController()
+    let heldSince = Date.now()
+    const heartbeat = setInterval(() => {
+      const beganAt = Date.now()
+      if (beganAt - heldSince > LEASE_MS) lost.abort(new Error('The lease of the session ran out.'))
+      extendLease(db, sessionId, token, LEASE_MS).then(
+        (isHeld) => {
+          if (isHeld) heldSince = beganAt
+          else lost.abort(new Error('The lease of the session was lost.'))
+        },
+        (error: unknown) => log.warn({ err: error, sessionId }, 'lease not extended'),
+      )
+    }, HEARTBEAT_MS)
+    return { signal: lost.signal, end: () => clearInterval(heartbeat) }
+  }
+
   async #relayOpenBatches(session: ClaimedSession, signal: AbortSignal): Promise<DrainResult> {
     for (;;) {
-      const batch = await findNextBatch(this.#deps.db, session.id)
-      if (!batch || session.deletedAt) return 'idle'
-      const outcome = await relayBatch(this.#deps, session, batch, { signal, isAwaited: this.#waiters.has(batch.id) })
-      this.#waiters.get(batch.id)?.(outcome)
+      const open = await findNextBatch(this.#deps.db, session.id, this.#deps.giveUpMs)
+      if (!open || session.deletedAt) return 'idle'
+      const { id } = open.batch
+      const outcome = await relayBatch(this.#deps, session, open, { signal, isAwaited: this.#waiters.has(id) })
+      this.#waiters.get(id)?.(outcome)
       if (outcome.state === 'waiting') return 'waiting'
+      if (signal.aborted) return 'busy'
     }
   }
 }

@@ -66,7 +66,7 @@ export async function relayResource(
   { batch, flushId }: StoredResource,
   waitMs: number,
 ): Promise<'extracted' | 'failed' | 'processing'> {
-  const answer = await relayOrDiscard(ctx, batch.session.id, [batch.id, flushId], waitMs)
+  const answer = await relayOrDiscard(ctx, batch.session, [batch.id, flushId], waitMs)
   if (!answer) return 'processing'
   return answer.status === 'extracted' ? 'extracted' : 'failed'
 }

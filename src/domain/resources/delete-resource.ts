@@ -1,16 +1,14 @@
 import { inTransaction } from '../../db/database.ts'
 import { deleteObjects } from '../attachments/delete-objects.ts'
 import type { Context } from '../context.ts'
+import { GatewayError } from '../errors.ts'
 import { eraseSession } from '../sessions/delete-session.ts'
 import { requireResource } from './list-resources.ts'
-import { deleteResourceOfSession } from './queries.ts'
 
 /** Deletes a resource, its session and its file. */
 export async function deleteResource(ctx: Context, id: string): Promise<void> {
   const { resource } = await requireResource(ctx, id)
-  const doomed = await inTransaction(ctx.services.db, async (tx) => {
-    await deleteResourceOfSession(tx, ctx.caller, resource.sessionId)
-    return eraseSession(tx, ctx, resource.sessionId)
-  })
-  await deleteObjects(ctx, doomed)
+  const removed = await inTransaction(ctx.services.db, (tx) => eraseSession(tx, ctx, ctx.caller, resource.sessionId))
+  if (!removed) throw new GatewayError('not_found', 'There is no such resource.')
+  await deleteObjects(ctx, removed)
 }

@@ -1,3 +1,4 @@
+import type { Database } from '../../db/database.ts'
 import type { Context } from '../context.ts'
 import { decodeCursor, toPage } from '../cursor.ts'
 import { GatewayError } from '../errors.ts'
@@ -23,8 +24,13 @@ export async function listResources(ctx: Context, input: unknown) {
   return toPage(rows, limit, (row) => ({ sort: row.createdMicros, id: row.resource.id }))
 }
 
-export async function requireResource(ctx: Context, id: string): Promise<ResourceWithFile> {
-  const row = await findResource(ctx.services.db, ctx.caller, id)
+/** `tx`: the transaction to read in, if there is one. */
+export async function requireResource(
+  ctx: Context,
+  id: string,
+  tx: Database = ctx.services.db,
+): Promise<ResourceWithFile> {
+  const row = await findResource(tx, ctx.caller, id)
   if (!row) throw new GatewayError('not_found', 'There is no such resource.')
   return row
 }

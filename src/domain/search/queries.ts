@@ -1,7 +1,6 @@
 import { and, asc, eq, isNull, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { extractions } from '../../db/schema/extractions.ts'
-import { messages } from '../../db/schema/messages.ts'
 import { sessions } from '../../db/schema/sessions.ts'
 import { userResources } from '../../db/schema/user-resources.ts'
 import { textArray } from '../attachments/queries.ts'
@@ -66,33 +65,42 @@ export interface Stretch {
   readonly through: number
 }
 
-const sourceColumns = {
-  id: messages.id,
-  sessionId: messages.sessionId,
-  senderId: messages.senderId,
-  timestamp: messages.timestamp,
-  upstreamTimestamp: messages.upstreamTimestamp,
+export interface SourceMessage {
+  readonly id: string
+  readonly sessionId: string
+  readonly senderId: string
+  readonly timestamp: number
+  readonly upstreamTimestamp: number
 }
-export type SourceMessage = {
-  [K in keyof typeof sourceColumns]: K extends 'timestamp' | 'upstreamTimestamp' ? number : string
-}
+
+/** So many messages of one stretch are named as sources, the newest. */
+const MAX_SOURCES = 50
 
 const messagesInStretches = preparedOn((db) =>
   db
-    .select(sourceColumns)
-    .from(messages)
-    .innerJoin(
+    .select({
+      id: sql<string>`m.id`,
+      sessionId: sql<string>`m.session_id`,
+      senderId: sql<string>`m.sender_id`,
+      timestamp: sql<number>`m.timestamp`.mapWith(Number),
+      upstreamTimestamp: sql<number>`m.upstream_timestamp`.mapWith(Number),
+    })
+    .from(
       sql`unnest(${sql.placeholder('sessionIds')}::text[], ${sql.placeholder('afters')}::bigint[], ${sql.placeholder('throughs')}::bigint[])
-        as stretch(session_id, after, through)`,
-      sql`${messages.sessionId} = stretch.session_id and ${messages.upstreamTimestamp} > stretch.after and ${messages.upstreamTimestamp} <= stretch.through`,
+        as stretch(session_id, after, through)
+        cross join lateral (
+          select * from messages
+          where messages.user_id = ${sql.placeholder('userId')} and messages.session_id = stretch.session_id
+            and messages.upstream_timestamp > stretch.after and messages.upstream_timestamp <= stretch.through
+          order by messages.upstream_timestamp desc
+          limit ${MAX_SOURCES}
+        ) m`,
     )
-    .where(eq(messages.userId, sql.placeholder('userId')))
-    .orderBy(asc(messages.upstreamTimestamp))
-    .limit(1000)
+    .orderBy(sql`m.upstream_timestamp`)
     .prepare('messages_in_stretches'),
 )
 
-/** The messages that lie in any of the stretches, each possibly more than once. */
+/** The messages that lie in any of the stretches, oldest first, each possibly more than once. */
 export function selectMessagesIn(db: Database, owner: Owner, stretches: readonly Stretch[]): Promise<SourceMessage[]> {
   if (stretches.length === 0) return Promise.resolve([])
   return messagesInStretches(db).execute({

@@ -48,7 +48,7 @@ export async function searchMemory(ctx: Context, input: unknown): Promise<Search
     .catch((error: unknown) => {
       throw searchFailure(error)
     })
-  const own = await keepOwn(ctx, scope, hits)
+  const own = await keepOwn(ctx, scope, hits, covered.sessionIds)
   const origins = await findSources(ctx, own)
   return own.map(({ hit, session }, index) => ({
     id: memoryId(hit.projectId, hit.id),
@@ -79,17 +79,23 @@ async function coveredSessions(
   return { sessionIds: [...new Set(sessionIds)], currentChat }
 }
 
-/** Drops rows of another partition or user (they raise an alarm), and what the backend still holds of deleted sessions. */
-async function keepOwn(ctx: Context, scope: ScopeRow, hits: readonly MemoryHit[]) {
+/** Drops what is not the caller's or was not asked for (that raises an alarm), and what the backend still holds of deleted sessions. */
+async function keepOwn(
+  ctx: Context,
+  scope: ScopeRow,
+  hits: readonly MemoryHit[],
+  coveredSessions: readonly string[] | undefined,
+) {
   if (hits.length === 0) return []
   const names = [...new Set(hits.map((hit) => hit.sessionId))]
   const known = await selectKnownSessions(ctx.services.db, ctx.caller, scope.id, names)
+  const covered = coveredSessions && new Set(coveredSessions)
   const sessions = new Map(known.map((session) => [session.upstreamSessionId, session]))
   return hits.flatMap((hit) => {
     const session = sessions.get(hit.sessionId)
     if (hit.projectId !== scope.upstreamProjectId) ctx.services.events.hitDropped('partition', hit)
     else if (hit.senderId !== scope.upstreamSenderId) ctx.services.events.hitDropped('sender', hit)
-    else if (!session) ctx.services.events.hitDropped('session', hit)
+    else if (!session || (covered && !covered.has(hit.sessionId))) ctx.services.events.hitDropped('session', hit)
     else if (!session.isDeleted) return [{ hit, session }]
     return []
   })

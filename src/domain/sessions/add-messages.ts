@@ -42,7 +42,7 @@ export async function storeInlineMessages(ctx: Context, input: unknown, spool: S
 
 /** The backend's answer to stored messages; undefined if it has none in time: it gets them later. */
 export function relayMessages(ctx: Context, { batch }: StoredMessages): Promise<BatchAnswer | undefined> {
-  return relayOrDiscard(ctx, batch.session.id, [batch.id], ctx.services.relayWaitMs)
+  return relayOrDiscard(ctx, batch.session, [batch.id], ctx.services.relayWaitMs)
 }
 
 async function storeMessages(

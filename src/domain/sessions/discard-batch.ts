@@ -1,39 +1,56 @@
 import { inTransaction } from '../../db/database.ts'
 import { deleteObjects } from '../attachments/delete-objects.ts'
-import { type AttachmentRow, markDeleting } from '../attachments/queries.ts'
+import { markDeleting } from '../attachments/queries.ts'
 import type { Owner, SystemContext } from '../context.ts'
-import { lockBatch } from '../relay/queries.ts'
+import { type BatchRow, lockBatch } from '../relay/queries.ts'
 import { deleteResourceOfSession } from '../resources/queries.ts'
-import { deleteBatches, deleteEmptySession } from './queries.ts'
+import { eraseSession } from './delete-session.ts'
+import { deleteBatches, deleteEmptySession, lockSessionRow, type SessionRow } from './queries.ts'
 
 /** Takes back an upload that was not stored to its end. What cannot be taken back now, the sweeper takes later. */
 export async function discardReceiving(ctx: SystemContext, owner: Owner, batchId: string): Promise<void> {
   try {
-    const doomed = await inTransaction(ctx.services.db, async (tx) => {
-      if (!(await lockBatch(tx, owner, batchId, 'receiving'))) return []
-      const cut = await markDeleting(tx, owner, [batchId])
+    await inTransaction(ctx.services.db, async (tx) => {
+      if (!(await lockBatch(tx, owner, batchId, ['receiving']))) return
+      // The sweeper deletes the objects: a put whose answer was lost may yet arrive in the store.
+      await markDeleting(tx, owner, [batchId])
       await deleteBatches(tx, owner, [batchId])
-      return cut
     })
-    await deleteObjects(ctx, doomed)
   } catch (error) {
     ctx.log.warn({ err: error, batchId }, 'upload not taken back, the sweeper will')
   }
 }
 
-/** Removes what was stored of a batch that the backend refused while its caller waited: they are told so instead. */
-export async function discardRejected(ctx: SystemContext, owner: Owner, batchIds: readonly string[]): Promise<void> {
-  const doomed = await inTransaction(ctx.services.db, async (tx): Promise<AttachmentRow[]> => {
-    const sessionIds = new Set<string>()
+/**
+ * Removes what was stored of an add or flush that the backend refused while its caller waited: they are told so instead. A
+ * resource of which the backend may hold a part is deleted like any other.
+ */
+export async function discardRejected(
+  ctx: SystemContext,
+  owner: Owner,
+  session: Pick<SessionRow, 'id' | 'kind'>,
+  batchIds: readonly string[],
+): Promise<void> {
+  const removed = await inTransaction(ctx.services.db, async (tx) => {
+    await lockSessionRow(tx, session.id)
+    const refused: BatchRow[] = []
     for (const batchId of batchIds) {
-      const batch = (await lockBatch(tx, owner, batchId, 'rejected')) ?? (await lockBatch(tx, owner, batchId, 'failed'))
-      if (batch?.sessionId) sessionIds.add(batch.sessionId)
+      const batch = await lockBatch(tx, owner, batchId, ['rejected', 'failed'])
+      if (batch) refused.push(batch)
     }
-    for (const sessionId of sessionIds) await deleteResourceOfSession(tx, owner, sessionId)
-    const cut = await markDeleting(tx, owner, batchIds)
-    await deleteBatches(tx, owner, batchIds)
-    for (const sessionId of sessionIds) await deleteEmptySession(tx, owner, sessionId)
-    return cut
+    const isUntouched = refused.length === batchIds.length && refused.every(isKeptNowhere)
+    if (session.kind === 'resource' && !isUntouched) return (await eraseSession(tx, ctx, owner, session.id)) || []
+    await deleteResourceOfSession(tx, owner, session.id)
+    const ids = refused.map(({ id }) => id)
+    const attachments = await markDeleting(tx, owner, ids)
+    await deleteBatches(tx, owner, ids)
+    await deleteEmptySession(tx, owner, session.id)
+    return attachments
   })
-  await deleteObjects(ctx, doomed)
+  await deleteObjects(ctx, removed)
+}
+
+/** Whether the backend can hold nothing of the batch. */
+function isKeptNowhere(batch: BatchRow): boolean {
+  return batch.state === 'rejected' || batch.attempts === 0
 }

@@ -33,7 +33,7 @@ export async function flushSession(
     await setLastUpstreamTimestamp(tx, ctx.caller, locked.id, position)
     await jobs.enqueue(tx, { name: 'relay-session', sessionId: locked.id })
   })
-  const answer = await relayOrDiscard(ctx, session.id, [batchId], ctx.services.relayWaitMs)
+  const answer = await relayOrDiscard(ctx, session, [batchId], ctx.services.relayWaitMs)
   return { sessionId: parsed.session_id, answer }
 }
 

@@ -180,11 +180,43 @@ export async function markSessionDeleted(tx: Database, owner: Owner, sessionId: 
   return rows.length > 0
 }
 
-export async function selectBatchIds(tx: Database, owner: Owner, sessionId: string): Promise<string[]> {
-  const rows = await tx
-    .select({ id: batches.id })
+/** Every transaction that touches a session's rows locks the session first: so none waits for another in a circle. */
+export async function lockSessionRow(tx: Database, sessionId: string): Promise<void> {
+  await tx.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, sessionId)).for('update')
+}
+
+/** All of a session's batches with their messages; their attachments must be cut loose before. */
+export async function deleteBatchesOfSession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
+  await tx.delete(batches).where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
+}
+
+/** The latest time at which the backend may still be at work on one of the session's batches. */
+export async function lastSettlesAt(tx: Database, owner: Owner, sessionId: string): Promise<Date | null> {
+  const [row] = await tx
+    .select({ latest: sql<string | Date | null>`max(${batches.settlesAt})` })
     .from(batches)
     .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
+  return row?.latest ? new Date(row.latest) : null
+}
+
+/** System scope: the backend has done its part of a deletion. */
+export async function markForgotten(db: Database, sessionId: string): Promise<void> {
+  await db.update(sessions).set({ forgottenAt: sql`now()` }).where(eq(sessions.id, sessionId))
+}
+
+/** System scope: sessions deleted longer ago than that, of which the backend may still hold something. */
+export async function selectUnforgotten(db: Database, olderThanMs: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(
+      and(
+        isNull(sessions.forgottenAt),
+        sql`${sessions.deletedAt} <= now() - ${olderThanMs} * interval '1 millisecond'`,
+      ),
+    )
+    .orderBy(asc(sessions.deletedAt))
+    .limit(limit)
   return rows.map(({ id }) => id)
 }
 
@@ -194,7 +226,7 @@ export async function deleteBatches(tx: Database, owner: Owner, batchIds: readon
   await tx.delete(batches).where(and(eq(batches.userId, owner.userId), inArray(batches.id, [...batchIds])))
 }
 
-/** Removes a session that holds nothing (any more). */
+/** Removes a session that holds nothing (any more). Lock its row in a statement before: this one must see what others committed until then. */
 export async function deleteEmptySession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
   await tx
     .delete(sessions)
