@@ -10,6 +10,8 @@ import { createServices, type Services } from './services.ts'
 const DRAIN_MS = 20_000
 const EXIT_MS = 29_000
 const CHECK_INTERVAL_MS = 5_000
+/** More are closed as they come: each may hold buffers before anything is known of it. */
+const MAX_CONNECTIONS = 2000
 
 try {
   await run()
@@ -56,7 +58,7 @@ async function run(): Promise<void> {
 
 function createServer(config: Config, services: Services, isStopping: () => boolean): ServerType {
   const { headersTimeoutMs, requestTimeoutMs } = config.limits
-  return createAdaptorServer({
+  const server = createAdaptorServer({
     fetch: createApp(services, isStopping).fetch,
     overrideGlobalObjects: false,
     serverOptions: {
@@ -66,6 +68,8 @@ function createServer(config: Config, services: Services, isStopping: () => bool
       keepAliveTimeout: 65_000,
     },
   })
+  server.maxConnections = MAX_CONNECTIONS
+  return server
 }
 
 function listen(server: ServerType, config: Config): Promise<void> {

@@ -55,7 +55,7 @@ export const envSchema = z.object({
   MAX_FILES: count(32),
   MAX_PARTS: count(64),
   MAX_MESSAGES_BYTES: size(2),
-  MAX_INLINE_BYTES: size(32),
+  MAX_INLINE_BYTES: size(8),
   MAX_MESSAGES: count(500),
   MAX_FIELD_NAME_BYTES: count(200),
   MAX_FILENAME_BYTES: count(255),

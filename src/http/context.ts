@@ -27,6 +27,12 @@ export interface HttpEnv {
     /** For the log line: how the request failed, and whose it was. */
     errorCode: string
     userId: string
+    /** Our ids of what the request made or touched. */
+    ids: Readonly<Record<string, string | readonly string[]>>
+    /** What a JSON body holds while it is in memory. */
+    body: { readonly bytes: number; readonly held: DisposableStack }
+    /** Whose the request is, once a key has told, and which key that was. */
+    identity: { readonly userKey: string | undefined; readonly ctx: Context }
   }
 }
 
@@ -46,21 +52,37 @@ export function bearerToken(c: HttpContext): string | undefined {
   return /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
 }
 
-/** The header's key counts before the fields'. Whichever user ids are given, all must be the key's. */
+/**
+ * The header's key counts before the fields', and theirs before the query's. Whichever user ids are given, all must be the
+ * key's.
+ */
 export function credentialsOf(c: HttpContext, fields: CredentialFields): Credentials {
-  const header = c.req.header('x-user-id')
-  if (header !== undefined && fields.user_id !== undefined && header !== fields.user_id) {
+  const names = new Set([fields.user_id, c.req.query('user_id'), c.req.header('x-user-id')])
+  names.delete(undefined)
+  if (names.size > 1) {
     throw new GatewayError('unauthenticated', 'X-User-Id and user_id name different users.')
   }
-  return { userKey: bearerToken(c) ?? fields.user_key, userId: fields.user_id ?? header }
+  return { userKey: bearerToken(c) ?? fields.user_key ?? c.req.query('user_key'), userId: [...names][0] }
 }
 
-/** The request's context for domain verbs, once its key has told whose it is. */
+/** The request's context for domain verbs, once its key has told whose it is. A key is looked up once a request. */
 export async function authenticate(c: HttpContext, fields: CredentialFields): Promise<Context> {
-  const ctx = systemContext(c)
-  const caller = await authenticateUser(ctx, credentialsOf(c, fields))
+  const { userKey, userId } = credentialsOf(c, fields)
+  const identity = c.get('identity')
+  if (identity?.userKey === userKey && (userId === undefined || userId === identity?.ctx.caller.externalUserId)) {
+    return identity.ctx
+  }
+  const system = systemContext(c)
+  const caller = await authenticateUser(system, { userKey, userId })
+  const ctx = { ...system, caller }
   c.set('userId', caller.userId)
-  return { ...ctx, caller }
+  c.set('identity', { userKey, ctx })
+  return ctx
+}
+
+/** Before the body is read: whose the request is, if its headers or query have a key. `unauthenticated` for a wrong one. */
+export async function authenticateEarly(c: HttpContext): Promise<Context | undefined> {
+  return credentialsOf(c, {}).userKey === undefined ? undefined : authenticate(c, {})
 }
 
 /** Creating users is the operator's, unless the gateway runs on loopback without an admin key. */

@@ -1,24 +1,13 @@
 import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
 import type { Limits } from '../config/config.ts'
-import type { SpoolSession } from '../domain/attachments/spool.ts'
 import { GatewayError } from '../domain/errors.ts'
-import type { Upload } from '../domain/sessions/resolve-content.ts'
-import { isCleanText } from '../domain/text-schemas.ts'
 import { MalformedRequestError } from './errors.ts'
+import { type FormOptions, FormReader, type MultipartForm } from './form-reader.ts'
 
-export interface MultipartForm {
-  readonly fields: ReadonlyMap<string, string>
-  /** In the order sent; two may have one name. */
-  readonly files: readonly Upload[]
-}
-
-interface MultipartOptions {
-  readonly limits: Limits
-  readonly spool: SpoolSession
-  /** Called after each field with all so far; if it rejects, the reading stops. */
-  readonly onField: (fields: ReadonlyMap<string, string>) => Promise<void>
+interface MultipartOptions extends FormOptions {
+  /** Ends the reading with its reason. */
+  readonly signal: AbortSignal
 }
 
 /** How much of the body's end is searched for its final boundary; an epilogue may follow that. */
@@ -33,6 +22,9 @@ const PART_HEADERS = 32
 export async function readMultipart(incoming: IncomingMessage, options: MultipartOptions): Promise<MultipartForm> {
   const parser = createParser(incoming, options.limits)
   const form = new FormReader(parser, options)
+  const stop = () => form.fail(options.signal.reason)
+  if (options.signal.aborted) stop()
+  options.signal.addEventListener('abort', stop)
   const received = pump(incoming, parser, form, options.limits)
   try {
     await Promise.race([received, form.failed])
@@ -43,6 +35,7 @@ export async function readMultipart(incoming: IncomingMessage, options: Multipar
     await form.settled()
     throw error
   } finally {
+    options.signal.removeEventListener('abort', stop)
     received.catch(() => {})
     form.failed.catch(() => {})
   }
@@ -122,115 +115,5 @@ function pump(incoming: IncomingMessage, parser: BusboyInstance, form: FormReade
     parser.once('finish', resolve)
     parser.once('error', (error: unknown) => stop(new MalformedRequestError('The multipart body is broken.', error)))
     form.failed.catch(stop)
-  })
-}
-
-/** Gathers fields and files from the parser's events. */
-class FormReader {
-  readonly #options: MultipartOptions
-  readonly #fields = new Map<string, string>()
-  readonly #files: Promise<Upload>[] = []
-  readonly #checks: Promise<void>[] = []
-  readonly #failure = Promise.withResolvers<never>()
-  #current: Readable | undefined
-
-  constructor(parser: BusboyInstance, options: MultipartOptions) {
-    this.#options = options
-    const { limits } = options
-    parser.on('field', (name, value, _nameCut, isCut) => this.#onField(name, value, isCut))
-    parser.on('file', (name, stream, fileName, encoding) => this.#onFile(name, stream, fileName, encoding))
-    parser.on('partsLimit', () => this.fail(tooMany('parts', limits.parts)))
-    parser.on('filesLimit', () => this.fail(tooMany('files', limits.files)))
-  }
-
-  /** Rejects at the first fault. */
-  get failed(): Promise<never> {
-    return this.#failure.promise
-  }
-
-  fail(error: unknown): void {
-    this.#failure.reject(error)
-    this.#current?.destroy(error instanceof Error ? error : new Error('stopped'))
-  }
-
-  async finish(): Promise<MultipartForm> {
-    await Promise.all(this.#checks)
-    return { fields: this.#fields, files: await Promise.all(this.#files) }
-  }
-
-  /** When no file is being written any more. */
-  async settled(): Promise<void> {
-    await Promise.allSettled([...this.#files, ...this.#checks])
-  }
-
-  #onField(name: string | undefined, value: string, isCut: boolean): void {
-    const { limits } = this.#options
-    if (!this.#checkName(name)) return
-    if (isCut) return this.fail(tooLong(`The field ${name}`, 'max_field_bytes', limits.messagesBytes))
-    if (this.#fields.has(name)) {
-      return this.fail(
-        new GatewayError('invalid_request', `The field ${name} was sent twice.`, { details: { field: name } }),
-      )
-    }
-    this.#fields.set(name, value)
-    const check = this.#options.onField(this.#fields)
-    check.catch((error: unknown) => this.fail(error))
-    this.#checks.push(check)
-  }
-
-  #onFile(name: string | undefined, stream: Readable, fileName: string | undefined, encoding: string): void {
-    stream.on('error', () => {})
-    if (!this.#checkName(name)) return
-    if (encoding === 'base64' || encoding === 'quoted-printable') {
-      return this.fail(
-        new GatewayError(
-          'invalid_request',
-          `Send the bytes of ${name} as they are, without Content-Transfer-Encoding.`,
-        ),
-      )
-    }
-    this.#current = stream
-    const taken = this.#options.spool
-      .take(limited(stream, name, this.#options.limits.fileBytes))
-      .then((file) => ({ uploadId: name, fileName: unescapeFileName(fileName), file }))
-    taken.catch((error: unknown) => this.fail(error))
-    this.#files.push(taken)
-  }
-
-  #checkName(name: string | undefined): name is string {
-    const { fieldNameBytes } = this.#options.limits
-    if (name && !isCleanText(name))
-      this.fail(new GatewayError('invalid_request', 'A field name must be well-formed Unicode without NUL.'))
-    else if (!name) this.fail(new MalformedRequestError('A part of the multipart body has no name.'))
-    else if (Buffer.byteLength(name) > fieldNameBytes)
-      this.fail(tooLong('A field name', 'max_field_name_bytes', fieldNameBytes))
-    else return true
-    return false
-  }
-}
-
-/** Browsers send a quote in a name as %22, and line breaks as %0D and %0A (WHATWG HTML, multipart/form-data encoding). */
-function unescapeFileName(name: string | undefined): string | undefined {
-  return name?.replaceAll(/%22|%0D|%0A/g, (escape) => decodeURIComponent(escape))
-}
-
-async function* limited(stream: Readable, name: string, maxBytes: number): AsyncGenerator<Buffer> {
-  let size = 0
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > maxBytes) throw tooLong(`The file ${name}`, 'max_file_bytes', maxBytes)
-    yield chunk
-  }
-}
-
-function tooMany(what: string, limit: number): GatewayError {
-  return new GatewayError('payload_too_large', `A request may have ${limit} ${what} at most.`, {
-    details: { [`max_${what}`]: limit },
-  })
-}
-
-function tooLong(what: string, detail: string, limit: number): GatewayError {
-  return new GatewayError('payload_too_large', `${what} may have ${limit} bytes at most.`, {
-    details: { [detail]: limit },
   })
 }

@@ -1,67 +1,94 @@
+import { KEY_DEADLINE_MS, type UploadGate } from '../domain/attachments/upload-gate.ts'
 import type { Context } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { authenticate, bearerToken, type CredentialFields, type HttpContext } from './context.ts'
-import { type MultipartForm, readMultipart } from './multipart.ts'
+import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from './context.ts'
+import type { MultipartForm } from './form-reader.ts'
+import { readMultipart } from './multipart.ts'
+
+export interface UploadedForm {
+  /** The text fields beside the credentials. */
+  readonly input: Readonly<Record<string, string>>
+  readonly files: MultipartForm['files']
+}
 
 /**
- * Takes in a multipart request and hands its parts to `work`, which stores them, with the caller that its key names. The key is checked as
- * soon as it is known, from the headers or query before the body is read, so that no stranger's files are taken in for long.
+ * Takes in a multipart request and hands its parts to `work`, which stores them, with the caller that its key names. A key in the headers
+ * or query is checked before the body is read; one within the form as soon as it is there, and until then the request
+ * has one of the few places for strangers. `fieldNames` are the text fields of the route; any other is refused.
  * Temp files live until `work` has ended.
  */
 export async function withUpload<T>(
   c: HttpContext,
-  work: (ctx: Context, form: MultipartForm) => Promise<T>,
+  fieldNames: readonly string[],
+  work: (ctx: Context, form: UploadedForm) => Promise<T>,
 ): Promise<{ ctx: Context; stored: T }> {
   const { uploads, spool, limits } = c.get('services')
-  using _place = uploads.enter()
+  const known = await authenticateEarly(c)
+  using admission = new Admission(uploads)
+  if (known) admission.admit(known.caller.userId)
+  else admission.awaitKey()
   await using files = spool.open()
-  using places = new DisposableStack()
 
-  const query: CredentialFields = { user_id: c.req.query('user_id'), user_key: c.req.query('user_key') }
-  let ctx: Promise<Context> | undefined
-  const admit = (fields: CredentialFields): Promise<Context> => {
-    ctx ??= authenticate(c, fields).then((admitted) => {
-      places.use(uploads.enterAs(admitted.caller.userId))
-      return admitted
-    })
-    return ctx
-  }
-
-  if (bearerToken(c) ?? query.user_key) await admit(query)
+  let checked: Promise<void> | undefined
   const form = await readMultipart(c.env.incoming, {
     limits,
     spool: files,
+    fieldNames: [...fieldNames, 'user_id', 'user_key'],
+    signal: admission.signal,
     onField: async (fields) => {
-      if (!ctx && fields.has('user_key') && fields.has('user_id')) await admit(formCredentials(fields, query))
+      if (known || checked || !fields.has('user_key')) return
+      checked = authenticate(c, credentials(fields)).then((ctx) => admission.admit(ctx.caller.userId))
+      await checked
     },
   })
-  const fields = formCredentials(form.fields, query)
-  const admitted = await admit(fields)
-  if (fields.user_id !== undefined && fields.user_id !== admitted.caller.externalUserId) {
-    throw new GatewayError('unauthenticated', 'The key is not a key of this user_id.')
-  }
-  return { ctx: admitted, stored: await work(admitted, form) }
+  const ctx = await authenticate(c, credentials(form.fields))
+  const input = Object.fromEntries([...form.fields].filter(([name]) => fieldNames.includes(name)))
+  return { ctx, stored: await work(ctx, { input, files: form.files }) }
 }
 
-function formCredentials(fields: ReadonlyMap<string, string>, query: CredentialFields): CredentialFields {
-  return { user_id: fields.get('user_id') ?? query.user_id, user_key: fields.get('user_key') ?? query.user_key }
+function credentials(fields: ReadonlyMap<string, string>): CredentialFields {
+  return { user_id: fields.get('user_id'), user_key: fields.get('user_key') }
 }
 
-/** The text fields beside the credentials, as a verb's input. `invalid_request` for one that the route does not know. */
-export function inputFields(form: MultipartForm, known: readonly string[]): Record<string, string> {
-  const unknown = [...form.fields.keys()].filter(
-    (name) => !known.includes(name) && name !== 'user_id' && name !== 'user_key',
-  )
-  if (unknown.length > 0) {
-    throw new GatewayError(
-      'invalid_request',
-      `Unknown field: ${unknown.join(', ')}. A file needs a filename in its part.`,
-      {
-        details: { unknown_fields: unknown },
-      },
-    )
+/** The places that one request has: first, if need be, a stranger's with a time limit, then those of its user. */
+class Admission implements Disposable {
+  readonly #uploads: UploadGate
+  readonly #expired = new AbortController()
+  #places = new DisposableStack()
+  #isOver = false
+
+  constructor(uploads: UploadGate) {
+    this.#uploads = uploads
   }
-  return Object.fromEntries(
-    known.flatMap((name) => (form.fields.has(name) ? [[name, form.fields.get(name) ?? '']] : [])),
+
+  /** Aborts when the key did not come in time. */
+  get signal(): AbortSignal {
+    return this.#expired.signal
+  }
+
+  awaitKey(): void {
+    this.#places.use(this.#uploads.enterUnidentified())
+    const timer = setTimeout(() => this.#expired.abort(lateKey()), KEY_DEADLINE_MS)
+    this.#places.defer(() => clearTimeout(timer))
+  }
+
+  admit(userId: string): void {
+    this.#places.dispose()
+    if (this.#isOver) return
+    this.#places = new DisposableStack()
+    this.#places.use(this.#uploads.enter())
+    this.#places.use(this.#uploads.enterAs(userId))
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true
+    this.#places.dispose()
+  }
+}
+
+function lateKey(): GatewayError {
+  return new GatewayError(
+    'unauthenticated',
+    'No key came in time: send user_id and user_key before the files, or the key in the Authorization header.',
   )
 }

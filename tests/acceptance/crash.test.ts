@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createUser, TestUser, until } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, deployments } from '../helpers/deployments.ts'
-import { spawnGateway } from '../helpers/process.ts'
+import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 
 const KILLS = Number(process.env.CRASH_KILLS ?? 20)
 const UPLOADERS = 4
@@ -75,7 +75,11 @@ async function allMessages(user: TestUser): Promise<Map<string, { state: string 
   return messages
 }
 
-const tried = deployments.filter(({ name }) => name !== 'PostgreSQL, S3 and EverOS')
+// Embedded, and the services that are here: with S3 if there is one.
+const onPostgres = deployments.find(({ name, missing }) => name === 'PostgreSQL and S3' && !missing)
+const tried = deployments.filter(
+  (deployment) => deployment.name === 'embedded defaults' || deployment === (onPostgres ?? deployments[1]),
+)
 
 describe.each(tried)('SIGKILL during uploads on $name', (deployment: Deployment) => {
   if (deployment.missing) {
@@ -90,9 +94,10 @@ describe.each(tried)('SIGKILL during uploads on $name', (deployment: Deployment)
     const journal: Acknowledged[] = []
     const sent = { count: 0 }
     let key: { id: string; key: string } | undefined
+    let gateway: GatewayProcess | undefined
     try {
       for (let kill = 0; kill < KILLS; kill++) {
-        const gateway = await spawnGateway({ ...settings, RELAY_WAIT_MS: '1000', MAX_UPLOADS_PER_USER: '16' })
+        gateway = await spawnGateway({ ...settings, RELAY_WAIT_MS: '1000', MAX_UPLOADS_PER_USER: '16' })
         const user: TestUser = key ? new TestUser(gateway.url, key.id, key.key) : await createUser(gateway.url)
         key = user
         let isKilled = false
@@ -109,7 +114,7 @@ describe.each(tried)('SIGKILL during uploads on $name', (deployment: Deployment)
         await Promise.all(uploaders)
       }
 
-      const gateway = await spawnGateway({ ...settings, ORPHAN_GRACE_MS: '1' })
+      gateway = await spawnGateway({ ...settings, ORPHAN_GRACE_MS: '1' })
       const user = new TestUser(gateway.url, key?.id ?? '', key?.key ?? '')
       const messages = await allMessages(user)
       const lost = journal.filter(({ messageId }) => !messages.has(messageId))
@@ -127,6 +132,7 @@ describe.each(tried)('SIGKILL during uploads on $name', (deployment: Deployment)
       )
       await gateway.stop()
     } finally {
+      await gateway?.stop('SIGKILL')
       await drop()
       rmSync(dir, { recursive: true, force: true })
     }

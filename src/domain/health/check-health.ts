@@ -8,26 +8,32 @@ export interface PartHealth {
   readonly kind: string
 }
 
-export interface Health {
-  /** `degraded`: the gateway serves, but something behind it is away. */
-  readonly status: 'ok' | 'degraded'
-  readonly backend: BackendHealth
+export interface Readiness {
+  readonly canServe: boolean
   readonly database: PartHealth
   readonly objectStore: PartHealth
 }
 
-/** Asks the parts that the gateway stands on; never rejects, answers within seconds. */
+export interface Health extends Readiness {
+  /** `degraded`: the gateway answers, but something behind it is away. */
+  readonly status: 'ok' | 'degraded'
+  readonly backend: BackendHealth
+}
+
+/** Asks everything that the gateway works with; never rejects, answers within seconds. */
 export async function checkHealth(services: DomainServices): Promise<Health> {
-  const { backend, database, objectStore } = services
-  const [backendHealth, databaseStatus, storeStatus] = await Promise.all([
-    backend.health(),
+  const [backend, own] = await Promise.all([services.backend.health(), checkReadiness(services)])
+  return { status: backend.status === 'ok' && own.canServe ? 'ok' : 'degraded', backend, ...own }
+}
+
+/** Asks what the gateway itself cannot serve without. */
+export async function checkReadiness({ database, objectStore }: DomainServices): Promise<Readiness> {
+  const [databaseStatus, storeStatus] = await Promise.all([
     answers(() => database.ping()),
     answers(() => objectStore.ping({ signal: AbortSignal.timeout(PING_MS) })),
   ])
-  const isWhole = backendHealth.status === 'ok' && databaseStatus === 'ok' && storeStatus === 'ok'
   return {
-    status: isWhole ? 'ok' : 'degraded',
-    backend: backendHealth,
+    canServe: databaseStatus === 'ok' && storeStatus === 'ok',
     database: { status: databaseStatus, kind: database.kind },
     objectStore: { status: storeStatus, kind: objectStore.kind },
   }

@@ -60,7 +60,7 @@ const sessionFields = { session_id: callerSessionId, ...spaceFields }
 
 export const AddMessagesInput = z.strictObject({
   ...sessionFields,
-  messages: boundedArray(MessageInput, MAX_MESSAGES, 1),
+  messages: lengthFirst(MAX_MESSAGES, z.array(MessageInput).min(1).max(MAX_MESSAGES)),
 })
 export type AddMessagesInput = z.infer<typeof AddMessagesInput>
 

@@ -52,6 +52,19 @@ export async function findKeyHolder(db: Database, hash: string) {
   return row
 }
 
+/** The user's valid keys. Holds the user's row until the transaction ends, so that two counts come one after the other. */
+export async function countUserKeys(tx: Database, owner: Owner): Promise<number> {
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, owner.userId)).for('no key update')
+  return tx.$count(
+    userKeys,
+    and(
+      eq(userKeys.userId, owner.userId),
+      isNull(userKeys.revokedAt),
+      sql`(${userKeys.expiresAt} is null or ${userKeys.expiresAt} > now())`,
+    ),
+  )
+}
+
 export async function touchUserKey(db: Database, owner: Owner, keyId: string): Promise<void> {
   await db
     .update(userKeys)

@@ -1,45 +1,119 @@
 import type { IncomingMessage } from 'node:http'
 import type { Next } from 'hono'
+import { KEY_DEADLINE_MS } from '../../domain/attachments/upload-gate.ts'
+import type { Context } from '../../domain/context.ts'
 import { GatewayError } from '../../domain/errors.ts'
-import type { HttpContext } from '../context.ts'
+import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from '../context.ts'
 import { MalformedRequestError } from '../errors.ts'
 
+/** A larger body counts as an upload. */
+const LARGE_BODY_BYTES = 2 * 1024 * 1024
+
 /**
- * Reads a JSON body up to a limit, also one that is sent without its length, before the route's validator asks for it.
- * A body that may be larger than `smallBytes` takes one of the places for uploads.
+ * Reads a JSON body up to a limit, also one that is sent without its length, before the route's validator asks for it. Before
+ * that, `identify` looks at who sends it, and refuses a wrong key. What the body holds, room and places, is given back
+ * when the request ends, or by `withBody`.
  */
-export function jsonBody(maxBytes: number, smallBytes = maxBytes) {
+export function jsonBody(maxBytes: number, identify: (c: HttpContext) => unknown = authenticateEarly) {
   return async function readJsonBody(c: HttpContext, next: Next): Promise<void> {
-    const declared = Number(c.env.incoming.headers['content-length'] ?? maxBytes)
-    using _place = declared > smallBytes ? c.get('services').uploads.enter() : undefined
-    const text = await readText(c.env.incoming, maxBytes)
+    await identify(c)
+    const { incoming } = c.env
+    const declared = incoming.headers['content-length']
+    if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
+    const bytes = Number(declared ?? maxBytes)
+    using held = new DisposableStack()
+    hold(c, bytes, held)
+    const text = await readText(incoming, maxBytes, c.get('identity') ? undefined : KEY_DEADLINE_MS)
     // Hono awaits what its cache holds, though the cache's type is that of the values.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
+    c.set('body', { bytes, held })
     await next()
   }
 }
 
-async function readText(incoming: IncomingMessage, maxBytes: number): Promise<string> {
-  const tooLarge = () =>
-    new GatewayError('payload_too_large', `The body may have ${maxBytes} bytes at most.`, {
-      details: { max_body_bytes: maxBytes },
-    })
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
+function hold(c: HttpContext, bytes: number, held: DisposableStack): void {
+  const { uploads } = c.get('services')
+  const userId = c.get('identity')?.ctx.caller.userId
+  held.use(uploads.holdBody(bytes, userId !== undefined))
+  if (bytes <= LARGE_BODY_BYTES) return
+  if (userId === undefined) {
+    held.use(uploads.enterUnidentified())
+    return
+  }
+  held.use(uploads.enter())
+  held.use(uploads.enterAs(userId))
+}
+
+/**
+ * Has `work` store what came in the body, for the caller that its key names; then the body is let go, with its room and
+ * places, so that waiting for the backend holds none of them.
+ */
+export async function withBody<I, T>(
+  c: HttpContext,
+  body: I & CredentialFields,
+  work: (ctx: Context, input: Omit<I, keyof CredentialFields>) => Promise<T>,
+): Promise<{ ctx: Context; stored: T }> {
+  const wasKnown = c.get('identity') !== undefined
+  const { user_id, user_key, ...input } = body
+  const ctx = await authenticate(c, { user_id, user_key })
+  const { bytes, held } = c.get('body')
+  using places = new DisposableStack()
+  if (!wasKnown) {
+    held.dispose()
+    hold(c, bytes, places)
+  }
+  const stored = await work(ctx, input)
+  held.dispose()
+  c.req.bodyCache = {}
+  c.req.addValidatedData('json', {})
+  return { ctx, stored }
+}
+
+function tooLarge(maxBytes: number): GatewayError {
+  return new GatewayError('payload_too_large', `The body may have ${maxBytes} bytes at most.`, {
+    details: { max_body_bytes: maxBytes },
+  })
+}
+
+async function readText(incoming: IncomingMessage, maxBytes: number, deadlineMs: number | undefined): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  await new Promise<void>((resolve, reject) => {
-    incoming.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size > maxBytes) {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const stop = (error: GatewayError) => {
         incoming.removeAllListeners('data').pause()
-        reject(tooLarge())
-      } else chunks.push(chunk)
+        reject(error)
+      }
+      // The key is checked before the body is read: the client may have gone in between.
+      if (incoming.destroyed) return stop(broken())
+      if (deadlineMs !== undefined) timer = setTimeout(() => stop(tooSlow()), deadlineMs)
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > maxBytes) stop(tooLarge(maxBytes))
+        else chunks.push(chunk)
+      })
+      incoming.once('end', resolve)
+      incoming.once('error', reject)
+      incoming.once('close', () => reject(broken()))
     })
-    incoming.once('end', resolve)
-    incoming.once('error', reject)
-    incoming.once('close', () =>
-      reject(new MalformedRequestError('The connection closed before the body was complete.')),
-    )
-  })
-  return Buffer.concat(chunks).toString()
+  } finally {
+    clearTimeout(timer)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch {
+    throw new MalformedRequestError('The body is not valid UTF-8.')
+  }
+}
+
+function broken(): GatewayError {
+  return new MalformedRequestError('The connection closed before the body was complete.')
+}
+
+function tooSlow(): GatewayError {
+  return new GatewayError(
+    'unauthenticated',
+    'The body, in which the key may be, did not come in time. Send the key in the Authorization header.',
+  )
 }

@@ -14,6 +14,8 @@ export function observe(services: HttpServices) {
   return async function observeRequest(c: HttpContext, next: Next): Promise<void> {
     const { incoming, outgoing } = c.env
     const start = performance.now()
+    const { socket } = incoming
+    const [readBefore, writtenBefore] = [socket.bytesRead, socket.bytesWritten]
     const given = incoming.headers['x-request-id']
     const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : nanoid()
     const timings = createTimings()
@@ -40,7 +42,9 @@ export function observe(services: HttpServices) {
           ...Object.fromEntries(
             timedParts.flatMap((part) => (timings[part] > 0 ? [[`${part}Ms`, round(timings[part])]] : [])),
           ),
-          bytesIn: Number(incoming.headers['content-length'] ?? 0),
+          bytesIn: socket.bytesRead - readBefore,
+          bytesOut: socket.bytesWritten - writtenBefore,
+          ...c.get('ids'),
           userId: c.get('userId'),
           error: c.get('errorCode'),
         },

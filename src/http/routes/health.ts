@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { checkHealth } from '../../domain/health/check-health.ts'
+import { checkHealth, checkReadiness } from '../../domain/health/check-health.ts'
 import { createRouter } from '../router.ts'
 import { jsonResponse } from '../schemas.ts'
 
@@ -72,10 +72,9 @@ export function healthRoutes(isStopping: () => boolean) {
   })
 
   router.openapi(readyRoute, async (c) => {
-    const { database, objectStore } = await checkHealth(c.get('services'))
-    const canServe = !isStopping() && database.status === 'ok' && objectStore.status === 'ok'
+    const { canServe, database, objectStore } = await checkReadiness(c.get('services'))
     const parts = { database, object_store: objectStore }
-    return canServe
+    return canServe && !isStopping()
       ? c.json({ status: 'ready' as const, ...parts }, 200)
       : c.json({ status: 'not_ready' as const, ...parts }, 503)
   })

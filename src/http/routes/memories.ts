@@ -16,7 +16,7 @@ import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schem
 import { authenticate } from '../context.ts'
 import { toAttachment, toSearchResult } from '../dto.ts'
 import { MalformedRequestError } from '../errors.ts'
-import { jsonBody } from '../middleware/json-body.ts'
+import { jsonBody, withBody } from '../middleware/json-body.ts'
 import { multipartRequest } from '../openapi.ts'
 import { createRouter } from '../router.ts'
 import {
@@ -30,7 +30,9 @@ import {
   QueuedMessages,
   SearchResults,
 } from '../schemas.ts'
-import { inputFields, withUpload } from '../uploads.ts'
+import { withUpload } from '../uploads.ts'
+
+const ADD_FIELDS = ['session_id', 'app_id', 'project_id', 'messages']
 
 const addResponses = {
   200: jsonResponse(AddedMessages, 'Durable, and taken by the backend'),
@@ -68,7 +70,7 @@ const addRoute = (limits: Limits) =>
     operationId: 'addMessages',
     tags: ['Memories'],
     summary: 'Add messages, with small files inline as base64',
-    middleware: jsonBody(limits.inlineBytes, limits.messagesBytes),
+    middleware: jsonBody(limits.inlineBytes),
     request: { body: jsonRequest(AddMessagesInput.extend(credentialFields)) },
     responses: addResponses,
   })
@@ -108,18 +110,18 @@ export function memoryRoutes(limits: Limits) {
   const router = createRouter()
 
   router.openapi(addMultipartRoute, async (c) => {
-    const { ctx, stored } = await withUpload(c, (admitted, form) => {
-      const { messages, ...fields } = inputFields(form, ['session_id', 'app_id', 'project_id', 'messages'])
-      return storeUploadedMessages(admitted, { ...fields, messages: parseMessages(messages) }, form.files)
+    const { ctx, stored } = await withUpload(c, ADD_FIELDS, (admitted, { input, files }) => {
+      const { messages, ...fields } = input
+      return storeUploadedMessages(admitted, { ...fields, messages: parseMessages(messages) }, files)
     })
+    c.set('ids', { sessionId: stored.batch.session.id, batchId: stored.batch.id })
     const answer = await relayMessages(ctx, stored)
     return answer ? c.json(toAddedMessages(stored, answer), 200) : c.json(toQueuedMessages(stored), 202)
   })
 
   router.openapi(addRoute(limits), async (c) => {
-    const { user_id, user_key, ...input } = c.req.valid('json')
-    const ctx = await authenticate(c, { user_id, user_key })
-    const stored = await storeInline(ctx, input)
+    const { ctx, stored } = await withBody(c, c.req.valid('json'), storeInline)
+    c.set('ids', { sessionId: stored.batch.session.id, batchId: stored.batch.id })
     const answer = await relayMessages(ctx, stored)
     return answer ? c.json(toAddedMessages(stored, answer), 200) : c.json(toQueuedMessages(stored), 202)
   })

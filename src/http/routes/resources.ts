@@ -24,9 +24,10 @@ import {
   nextCursor,
   Resource,
 } from '../schemas.ts'
-import { inputFields, withUpload } from '../uploads.ts'
+import { withUpload } from '../uploads.ts'
 
 const SMALL_BODY = 64 * 1024
+const ADD_FIELDS = ['app_id', 'project_id', 'title', 'description']
 const tags = ['Resources']
 const ResourcePath = z.object({ resource_id: cleanText(64) })
 const AddedResource = z
@@ -136,16 +137,16 @@ export function resourceRoutes() {
 
   router.openapi(addRoute, async (c) => {
     const respondAsync = /(^|[,\s])respond-async($|[,;\s])/i.test(c.req.header('prefer') ?? '')
-    const { ctx, stored } = await withUpload(c, (admitted, form) => {
-      const input = inputFields(form, ['app_id', 'project_id', 'title', 'description'])
-      const [file, ...more] = form.files
+    const { ctx, stored } = await withUpload(c, ADD_FIELDS, (admitted, { input, files }) => {
+      const [file, ...more] = files
       if (!file || more.length > 0 || file.uploadId !== 'file') {
         throw new GatewayError('invalid_request', 'Send exactly one file, in the field "file".', {
-          details: { files: form.files.map(({ uploadId }) => uploadId) },
+          details: { files: files.map(({ uploadId }) => uploadId) },
         })
       }
       return storeResource(admitted, input, file)
     })
+    c.set('ids', { resourceId: stored.resourceId, batchId: stored.batch.id })
     const status = await relayResource(ctx, stored, respondAsync ? 0 : ctx.services.relayWaitMs)
     if (respondAsync) c.env.outgoing.setHeader('Preference-Applied', 'respond-async')
     const body = {

@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { cleanText } from '../../domain/text-schemas.ts'
 import { createUser } from '../../domain/users/create-user.ts'
 import { CreateUserInput } from '../../domain/users/schemas.ts'
-import { createUserKey, listUserKeys, revokeUserKey } from '../../domain/users/user-keys.ts'
+import { createUserKey, MAX_USER_KEYS, listUserKeys, revokeUserKey } from '../../domain/users/user-keys.ts'
 import { authenticate, requireAdmin, systemContext } from '../context.ts'
 import { toUserKey } from '../dto.ts'
 import { jsonBody } from '../middleware/json-body.ts'
@@ -24,7 +24,7 @@ const createUserRoute = createRoute({
   tags: ['Users'],
   summary: 'Create a user',
   description: 'Open on loopback; elsewhere it needs the admin key as Authorization: Bearer.',
-  middleware: jsonBody(SMALL_BODY),
+  middleware: jsonBody(SMALL_BODY, requireAdmin),
   request: { body: jsonRequest(CreateUserInput) },
   responses: { 201: jsonResponse(CreatedUser, 'Created'), ...errorResponses(400, 401, 409, 413, 415, 422) },
 })
@@ -35,8 +35,9 @@ const createKeyRoute = createRoute({
   operationId: 'createUserKey',
   tags: ['Users'],
   summary: 'Make another key',
+  description: `A user may have ${MAX_USER_KEYS} valid keys; another is refused with 409.`,
   request: { params: UserPath, query: CredentialQuery },
-  responses: { 201: jsonResponse(CreatedKey, 'Created'), ...errorResponses(401, 404, 422) },
+  responses: { 201: jsonResponse(CreatedKey, 'Created'), ...errorResponses(401, 404, 409, 422) },
 })
 
 const listKeysRoute = createRoute({
@@ -63,7 +64,6 @@ export function userRoutes() {
   const router = createRouter()
 
   router.openapi(createUserRoute, async (c) => {
-    requireAdmin(c)
     const user = await createUser(systemContext(c), 'default', c.req.valid('json'))
     return c.json({ user_id: user.userId, user_key: user.userKey, created_at: user.createdAt.toISOString() }, 201)
   })

@@ -1,0 +1,65 @@
+import { Hono } from 'hono'
+import { describe, expect, it } from 'vitest'
+import { secure } from './secure.ts'
+
+const ORIGIN = 'https://app.example'
+
+async function ask(corsOrigins: string[], headers: Record<string, string>, method = 'GET') {
+  const sent = new Map<string, string>()
+  const app = new Hono()
+  app.use(secure(corsOrigins) as never)
+  app.get('/', (c) => c.text('served'))
+  const outgoing = { setHeader: (name: string, value: string) => sent.set(name.toLowerCase(), value) }
+  const { status } = await app.request('/', { method }, { incoming: { method, headers }, outgoing })
+  const list = (name: string) => (sent.get(name) ?? '').split(', ').toSorted()
+  return { status, sent, list }
+}
+
+describe('CORS', () => {
+  it('names the origin if it is listed', async () => {
+    const { sent } = await ask([ORIGIN, 'https://other.example'], { origin: ORIGIN })
+    expect(sent.get('access-control-allow-origin')).toBe(ORIGIN)
+    expect(sent.get('vary')).toBe('Origin')
+  })
+
+  it('says * if it is open to all, the same to everyone', async () => {
+    const { sent } = await ask(['*'], { origin: ORIGIN })
+    expect(sent.get('access-control-allow-origin')).toBe('*')
+    expect(sent.has('vary')).toBe(false)
+  })
+
+  it('lets a page send, and read, the headers of the API', async () => {
+    const headers = { origin: ORIGIN, 'access-control-request-method': 'POST' }
+    const { status, list } = await ask([ORIGIN], headers, 'OPTIONS')
+    expect(status).toBe(204)
+    expect(list('access-control-allow-headers')).toEqual(
+      [
+        'Authorization',
+        'Content-Type',
+        'If-None-Match',
+        'If-Range',
+        'Prefer',
+        'Range',
+        'X-Request-Id',
+        'X-User-Id',
+      ].toSorted(),
+    )
+    expect((await ask([ORIGIN], { origin: ORIGIN })).list('access-control-expose-headers')).toEqual(
+      [
+        'Content-Disposition',
+        'Content-Range',
+        'ETag',
+        'Preference-Applied',
+        'Retry-After',
+        'Server-Timing',
+        'X-Request-Id',
+      ].toSorted(),
+    )
+  })
+
+  it('is for nobody else', async () => {
+    const { status, sent } = await ask([ORIGIN], { origin: 'https://evil.example' })
+    expect(status).toBe(200)
+    expect([...sent.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+})
