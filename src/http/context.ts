@@ -85,12 +85,12 @@ export async function authenticateEarly(c: HttpContext): Promise<Context | undef
   return credentialsOf(c, {}).userKey === undefined ? undefined : authenticate(c, {})
 }
 
-/** Creating users is the operator's, unless the gateway runs on loopback without an admin key. */
-export function requireAdmin(c: HttpContext): void {
+/** True, or `unauthenticated`: creating users is the operator's, unless the gateway runs on loopback without an admin key. */
+export function requireAdmin(c: HttpContext): true {
   const { adminKey, openRegistration } = c.get('services').config
-  if (openRegistration) return
+  if (openRegistration) return true
   const given = Buffer.from(bearerToken(c) ?? '')
   const wanted = Buffer.from(adminKey ?? '')
-  if (adminKey && given.length === wanted.length && timingSafeEqual(given, wanted)) return
+  if (adminKey && given.length === wanted.length && timingSafeEqual(given, wanted)) return true
   throw new GatewayError('unauthenticated', 'Send the GATEWAY_ADMIN_KEY in the header Authorization: Bearer <key>.')
 }

@@ -18,8 +18,15 @@ import {
  * - `lost`: the call is carried out, then the connection breaks.
  * - `stall`: nothing is done, and no answer comes until the client leaves.
  * - `html`: a proxy's page with status 200; nothing is done.
+ * - `nothing`: for a flush: it finds nothing to extract, and does nothing.
  */
-export type EverosFault = { readonly status: number; readonly code: string } | 'reset' | 'lost' | 'stall' | 'html'
+export type EverosFault =
+  | { readonly status: number; readonly code: string }
+  | 'reset'
+  | 'lost'
+  | 'stall'
+  | 'html'
+  | 'nothing'
 
 export type EverosRoute = 'add' | 'flush' | 'search' | 'get' | 'delete' | 'health'
 
@@ -92,6 +99,7 @@ export async function startFakeEveros(options: FakeEverosOptions = {}): Promise<
       if (typeof fault === 'object') throw new EverosRefusal(fault.status, fault.code, 'injected')
       if (route === 'health') return send(response, 200, health(options.embed ?? false))
       if (!body) throw new EverosRefusal(422, 'INVALID_INPUT', 'JSON decode error')
+      if (fault === 'nothing') return send(response, 200, { request_id, data: { status: 'no_extraction' } })
       const data = routes[route](memory, body, options.embed ?? false)
       if (fault === 'lost') return void response.socket?.resetAndDestroy()
       send(response, 200, { request_id, data })

@@ -11,19 +11,19 @@ const LARGE_BODY_BYTES = 2 * 1024 * 1024
 
 /**
  * Reads a JSON body up to a limit, also one that is sent without its length, before the route's validator asks for it. Before
- * that, `identify` looks at who sends it, and refuses a wrong key. What the body holds, room and places, is given back
+ * that, `identify` looks at who sends it: it throws for a wrong key, and is truthy for a known sender. What the body holds, room and places, is given back
  * when the request ends, or by `withBody`.
  */
 export function jsonBody(maxBytes: number, identify: (c: HttpContext) => unknown = authenticateEarly) {
   return async function readJsonBody(c: HttpContext, next: Next): Promise<void> {
-    await identify(c)
+    const isKnown = Boolean(await identify(c))
     const { incoming } = c.env
     const declared = incoming.headers['content-length']
     if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
     const bytes = Number(declared ?? maxBytes)
     using held = new DisposableStack()
-    hold(c, bytes, held)
-    const text = await readText(incoming, maxBytes, c.get('identity') ? undefined : KEY_DEADLINE_MS)
+    hold(c, bytes, isKnown, held)
+    const text = await readText(incoming, maxBytes, isKnown ? undefined : KEY_DEADLINE_MS)
     // Hono awaits what its cache holds, though the cache's type is that of the values.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
     c.set('body', { bytes, held })
@@ -31,10 +31,10 @@ export function jsonBody(maxBytes: number, identify: (c: HttpContext) => unknown
   }
 }
 
-function hold(c: HttpContext, bytes: number, held: DisposableStack): void {
+function hold(c: HttpContext, bytes: number, isKnown: boolean, held: DisposableStack): void {
   const { uploads } = c.get('services')
   const userId = c.get('identity')?.ctx.caller.userId
-  held.use(uploads.holdBody(bytes, userId !== undefined))
+  held.use(uploads.holdBody(bytes, isKnown))
   if (bytes <= LARGE_BODY_BYTES) return
   if (userId === undefined) {
     held.use(uploads.enterUnidentified())
@@ -60,7 +60,7 @@ export async function withBody<I, T>(
   using places = new DisposableStack()
   if (!wasKnown) {
     held.dispose()
-    hold(c, bytes, places)
+    hold(c, bytes, true, places)
   }
   const stored = await work(ctx, input)
   held.dispose()
