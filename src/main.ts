@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import { createApp } from './app.ts'
 import { type Config, loadConfig } from './config/config.ts'
-import { ConfigError, readEnv } from './config/env.ts'
+import { readEnv } from './config/env.ts'
 import { createLogger, isReadable, type Log } from './observability/logger.ts'
 import { createServices, type Services } from './services.ts'
 

@@ -14,7 +14,7 @@ import type { DomainServices, SystemContext } from './domain/context.ts'
 import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
 import { createJobHandlers } from './jobs/handlers.ts'
-import { startQueue } from './jobs/queue.ts'
+import { type RunningQueue, startQueue } from './jobs/queue.ts'
 import { createEvents } from './observability/events.ts'
 import type { Log } from './observability/logger.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
@@ -72,8 +72,7 @@ export async function createServices(
 
   progress('starting the job queue')
   const postgresUrl = config.database.kind === 'postgres' ? config.database.url : undefined
-  const pollSeconds = options.pollSeconds
-  const jobs = await startQueue(database, { postgresUrl, log, ...(pollSeconds !== undefined && { pollSeconds }) })
+  const jobs = await startQueue(database, { postgresUrl, log, pollSeconds: options.pollSeconds })
   opened.defer(() => jobs.stop())
 
   const relay = new SessionRelay({
@@ -87,14 +86,6 @@ export async function createServices(
   })
   opened.defer(() => relay.settle())
 
-  const stopping = new AbortController()
-  let resuming: Promise<void> = Promise.resolve()
-  opened.defer(async () => {
-    stopping.abort()
-    await resuming
-  })
-
-  const disposables = opened.move()
   const domain: DomainServices = {
     db: database.db,
     database,
@@ -108,20 +99,36 @@ export async function createServices(
     events,
     relayWaitMs: config.relay.waitMs,
   }
+  const work = createWork(config, domain, jobs, log)
+  opened.defer(work.end)
+  const disposables = opened.move()
   return {
     ...domain,
     config,
     log,
     metrics,
-    async startJobs() {
+    startJobs: work.begin,
+    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
+  }
+}
+
+/** What a process does of its own accord: the jobs, and what an earlier process left undone. */
+function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, log: Log) {
+  const stopping = new AbortController()
+  let resuming: Promise<void> = Promise.resolve()
+  return {
+    async begin(): Promise<void> {
       const ctx: SystemContext = { services: domain, requestId: 'start', log, signal: stopping.signal }
-      if (database.kind === 'pglite') await takeOverSessions(ctx)
-      resuming = resumeSessions(ctx, 0).catch((error: unknown) =>
-        log.error({ err: error }, 'sessions not resumed, the sweeper will'),
-      )
+      if (domain.database.kind === 'pglite') await takeOverSessions(ctx)
+      resuming = resumeSessions(ctx, 0).catch((error: unknown) => {
+        log.error({ err: error }, 'sessions not resumed, the sweeper will')
+      })
       await jobs.work(createJobHandlers(domain, log, config.orphanGraceMs))
     },
-    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
+    async end(): Promise<void> {
+      stopping.abort()
+      await resuming
+    },
   }
 }
 

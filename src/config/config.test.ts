@@ -54,7 +54,6 @@ describe('defaults', () => {
     expect(load()).toMatchObject({
       host: '127.0.0.1',
       port: 8010,
-      storageDir: resolve('storage'),
       spoolDir: resolve('storage/spool'),
       openRegistration: true,
       corsOrigins: [],

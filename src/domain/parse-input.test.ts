@@ -18,9 +18,9 @@ const say = (message: object) => ({ session_id: 'a', messages: [{ role: 'user', 
 
 describe('input', () => {
   it.each([
-    ['messages', { session_id: 'a', messages: new Array(16_000_000).fill(0) }, 500],
-    ['messages.0.content', say({ content: new Array(4_000_000).fill(0) }), 200],
-    ['messages.0.tool_calls', say({ tool_calls: new Array(4_000_000).fill(0) }), 128],
+    ['messages', { session_id: 'a', messages: Array.from({ length: 16_000_000 }, () => 0) }, 500],
+    ['messages.0.content', say({ content: Array.from({ length: 4_000_000 }, () => 0) }), 200],
+    ['messages.0.tool_calls', say({ tool_calls: Array.from({ length: 4_000_000 }, () => 0) }), 128],
   ])('with far too many %s is refused before the elements are looked at', (path, input, max) => {
     const start = performance.now()
     const error = faultOf(input)
@@ -37,7 +37,10 @@ describe('input', () => {
   })
 
   it('is told its first 20 faults, each cut', () => {
-    const messages = Array.from({ length: 500 }, () => ({ role: 'user', content: new Array(200).fill({}) }))
+    const messages = Array.from({ length: 500 }, () => ({
+      role: 'user',
+      content: Array.from({ length: 200 }, () => ({})),
+    }))
     expect(fieldsOf(faultOf({ session_id: 'a', messages }))).toHaveLength(20)
     const unknown = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key_${index}`, 0]))
     const error = faultOf({ ...say({}), ...unknown })

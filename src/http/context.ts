@@ -69,7 +69,7 @@ export function credentialsOf(c: HttpContext, fields: CredentialFields): Credent
 export async function authenticate(c: HttpContext, fields: CredentialFields): Promise<Context> {
   const { userKey, userId } = credentialsOf(c, fields)
   const identity = c.get('identity')
-  if (identity?.userKey === userKey && (userId === undefined || userId === identity?.ctx.caller.externalUserId)) {
+  if (identity && identity.userKey === userKey && isOf(identity.ctx, userId)) {
     return identity.ctx
   }
   const system = systemContext(c)
@@ -78,6 +78,10 @@ export async function authenticate(c: HttpContext, fields: CredentialFields): Pr
   c.set('userId', caller.userId)
   c.set('identity', { userKey, ctx })
   return ctx
+}
+
+function isOf(ctx: Context, userId: string | undefined): boolean {
+  return userId === undefined || userId === ctx.caller.externalUserId
 }
 
 /** Before the body is read: whose the request is, if its headers or query have a key. `unauthenticated` for a wrong one. */

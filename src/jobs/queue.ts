@@ -33,7 +33,7 @@ const jobNames = Object.keys(QUEUES) as Job['name'][]
 /** pg-boss on the gateway's database: jobs are rows, enqueued in the caller's transaction, and outlive the process. */
 export async function startQueue(
   connection: DatabaseConnection,
-  options: { postgresUrl: string | undefined; pollSeconds?: number; log: Log },
+  options: { postgresUrl: string | undefined; pollSeconds: number | undefined; log: Log },
 ): Promise<RunningQueue> {
   const { log } = options
   const boss = options.postgresUrl
@@ -84,7 +84,7 @@ async function workOn(
   boss: PgBoss,
   name: Job['name'],
   handlers: JobHandlers,
-  { log, pollSeconds }: { log: Log; pollSeconds?: number },
+  { log, pollSeconds }: { log: Log; pollSeconds: number | undefined },
 ): Promise<void> {
   const handle = handlers[name] as (job: Job, signal: AbortSignal) => Promise<boolean>
   const settings = {

@@ -25,7 +25,7 @@ start() {
     apt-get install -y -qq --no-install-recommends postgresql postgresql-client >/dev/null
   fi
   chown postgres "$dir"
-  chmod 755 "$dir" "$(dirname "$dir")"
+  chmod 755 "$dir"
   su postgres -s /bin/bash -c "$(binaries)/initdb -D $dir/data -A trust >$dir/initdb.log && \
     $(binaries)/pg_ctl -D $dir/data -w -l $dir/server.log -o '-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir' start >/dev/null"
   use "postgres://postgres@127.0.0.1:$port/postgres"

@@ -22,6 +22,11 @@ describe('the name of a file', () => {
     }
   })
 
+  it('that is too long is refused with the limit', () => {
+    const details = { max_filename_bytes: 4 }
+    expect(() => cleanFileName('a.txt', 'fallback', 4)).toThrow(expect.objectContaining({ details }))
+  })
+
   it('never has a path, a control character, or nothing', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (given) => {
