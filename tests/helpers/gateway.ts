@@ -16,6 +16,8 @@ import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 export interface TestGateway {
   readonly url: string
   readonly services: Services
+  /** How many connections are open now. */
+  connections(): Promise<number>
   close(): Promise<void>
 }
 
@@ -45,6 +47,8 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     services,
+    connections: () =>
+      new Promise((resolve, reject) => http.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     async close() {
       const closed = new Promise((resolve) => http.close(resolve))
       http.closeAllConnections()

@@ -13,7 +13,7 @@ import { createServices } from '../../src/services.ts'
 import { templatePath } from './database-template.ts'
 import type { TestGateway } from './gateway.ts'
 
-export interface LoggedGateway extends TestGateway {
+export interface LoggedGateway extends Omit<TestGateway, 'connections'> {
   /** Everything logged so far, at the most talkative level and without redaction. */
   readonly lines: readonly string[]
   /** As a process that was told to stop. */
