@@ -42,7 +42,7 @@ export function observe(services: HttpServices) {
           ...Object.fromEntries(
             timedParts.flatMap((part) => (timings[part] > 0 ? [[`${part}Ms`, round(timings[part])]] : [])),
           ),
-          bytesIn: socket.bytesRead - readBefore,
+          bytesIn: Number(incoming.headers['content-length'] ?? socket.bytesRead - readBefore),
           bytesOut: socket.bytesWritten - writtenBefore,
           ...c.get('ids'),
           userId: c.get('userId'),
