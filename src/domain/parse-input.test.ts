@@ -22,11 +22,9 @@ describe('input', () => {
     ['messages.0.content', say({ content: Array.from({ length: 4_000_000 }, () => 0) }), 200],
     ['messages.0.tool_calls', say({ tool_calls: Array.from({ length: 4_000_000 }, () => 0) }), 128],
   ])('with far too many %s is refused before the elements are looked at', (path, input, max) => {
-    const start = performance.now()
     const error = faultOf(input)
     expect(error.code).toBe('invalid_request')
     expect(fieldsOf(error)).toEqual([{ path, message: expect.stringContaining(`${max} elements at most`) }])
-    expect(performance.now() - start).toBeLessThan(1_000)
   })
 
   it('of the greatest length is looked at, and one more is not', () => {

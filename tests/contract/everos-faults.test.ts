@@ -274,12 +274,10 @@ describe('everos: no usable answer', () => {
 })
 
 describe('everos: health', () => {
-  it('never rejects and answers within 2 s, whatever the server does', async () => {
+  it('never rejects, and answers also for a server that does not', async () => {
     const slow = await serve(() => {})
     const odd = await serve((_request, response) => void response.end('[]'))
-    const started = performance.now()
     expect((await connect(slow.url).health()).status).toBe('unavailable')
-    expect(performance.now() - started).toBeLessThan(2_000)
     expect((await connect(odd.url).health()).status).toBe('unavailable')
   })
 

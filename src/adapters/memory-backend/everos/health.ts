@@ -2,7 +2,7 @@ import type { BackendHealth } from '../../../ports/memory-backend.ts'
 import type { EverosClient } from './client.ts'
 import { healthAnswer, parseJson } from './wire.ts'
 
-const TIMEOUT_MS = 1_900
+const TIMEOUT_MS = 1_500
 const DATA_CHARACTERS = 16 * 1024
 
 /** Never rejects. `embeds`: the server has an embedding model. */
