@@ -120,6 +120,32 @@ describe('a resource in which the backend found nothing', () => {
 })
 
 describe('messages that could not be relayed', () => {
+  it.each([0, 1])(
+    'after %i lost answers reach the backend behind those that went before them meanwhile',
+    async (attempts) => {
+      const session = `chat:overtaken-${attempts}`
+      fake.failNext('add', { status: 503, code: 'EXTERNAL_SERVICE_UNAVAILABLE' })
+      expect((await user.addMessage(session, 'The first.')).status).toBe(202)
+      const row = await sessionRow(session)
+      const { db, relay } = gateway.services
+      await relay.settle()
+      await db.update(batches).set({ state: 'failed', attempts }).where(eq(batches.sessionId, row.id))
+      expect((await user.addMessage(session, 'The second.')).status).toBe(200)
+      fake.memory.flush(row.upstreamSessionId, 'default', String(adds(row.upstreamSessionId)[0]?.body.project_id))
+
+      expect((await user.post('/memories/flush', { session_id: session })).status).toBe(200)
+      const sent = adds(row.upstreamSessionId).map(
+        ({ body }) => (body.messages as { timestamp: number; content: unknown }[])[0],
+      )
+      const last = sent.at(-1)
+      expect(JSON.stringify(last?.content)).toContain('The first.')
+      const second = sent.find((message) => JSON.stringify(message?.content).includes('The second.'))
+      expect(last?.timestamp).toBeGreaterThan(second?.timestamp ?? Number.MAX_SAFE_INTEGER)
+      const { body } = await user.get(`/sessions/${session}/messages`)
+      expect(body.messages).toMatchObject([{ state: 'extracted' }, { state: 'extracted' }])
+    },
+  )
+
   it('say why, and are tried again by a flush', async () => {
     await user.addMessage('chat:failed', 'Hello.')
     const row = await sessionRow('chat:failed')

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, max, min, or, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { type BatchState, batches } from '../../db/schema/batches.ts'
@@ -50,24 +50,42 @@ export async function lockBatch(
   return row
 }
 
-/** Puts batches that ended without success back in line, with all their attempts before them. */
-export async function reopenBatches(
+/** A session's batches in these states in their order, each with the upstream timestamp of its first message. */
+export function selectEndedBatches(
   tx: Database,
   owner: Owner,
   sessionId: string,
   states: readonly ('rejected' | 'failed')[],
-): Promise<number> {
-  const rows = await tx
-    .update(batches)
-    .set({
-      state: sql`case when ${batches.state} = 'failed' and ${batches.action} = 'add' then 'unknown' else 'stored' end`,
-      attempts: 0,
-      openSince: sql`now()`,
-      updatedAt: sql`now()`,
-    })
+) {
+  return tx
+    .select({ batch: batches, firstTimestamp: min(messages.upstreamTimestamp) })
+    .from(batches)
+    .leftJoin(messages, eq(messages.batchId, batches.id))
     .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId), inArray(batches.state, [...states])))
-    .returning({ id: batches.id })
-  return rows.length
+    .groupBy(batches.id)
+    .orderBy(asc(batches.position))
+}
+
+/** Position of the last batch of the session that the backend took; 0 if there is none. */
+export async function findLastRelayed(tx: Database, owner: Owner, sessionId: string): Promise<number> {
+  const [row] = await tx
+    .select({ position: max(batches.position) })
+    .from(batches)
+    .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId), eq(batches.state, 'relayed')))
+  return row?.position ?? 0
+}
+
+/** Puts a batch in line anew. */
+export async function reopenBatch(
+  tx: Database,
+  owner: Owner,
+  batchId: string,
+  change: { state: 'stored' | 'unknown'; position: number; attempts: number },
+): Promise<void> {
+  await tx
+    .update(batches)
+    .set({ ...change, openSince: sql`now()`, updatedAt: sql`now()` })
+    .where(and(eq(batches.userId, owner.userId), eq(batches.id, batchId)))
 }
 
 /** System scope: all that follows belongs to the relay, which works for every user. */

@@ -75,7 +75,7 @@ async function add(
     messages = all.filter(({ timestamp }) => missing.includes(timestamp))
   }
   if (!(await begin())) return undefined
-  if (batch.state !== 'stored') deps.events.messagesSentAgain(batch.id, messages.length)
+  if (batch.attempts > 0) deps.events.messagesSentAgain(batch.id, messages.length)
   return deps.backend.add(upstreamOf(session), messages, signal)
 }
 

@@ -2,7 +2,8 @@ import { inTransaction } from '../../db/database.ts'
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
-import { insertBatch, isAnyOpen, reopenBatches } from '../relay/queries.ts'
+import { insertBatch, isAnyOpen } from '../relay/queries.ts'
+import { reopenBatches } from '../relay/reopen-batches.ts'
 import { lockExistingSession, setLastUpstreamTimestamp } from '../sessions/queries.ts'
 import { requireResource } from './list-resources.ts'
 import { setResourceStatus } from './queries.ts'
@@ -16,8 +17,8 @@ export async function retryResource(ctx: Context, id: string): Promise<'processi
     // Once the session is locked, no relay changes the resource.
     const { resource: now } = await requireResource(ctx, id, tx)
     if (!session || now.status === 'extracted') throw new GatewayError('conflict', 'The resource is extracted already.')
-    const reopened = await reopenBatches(tx, ctx.caller, session.id, ['rejected', 'failed'])
-    if (reopened === 0 && !(await isAnyOpen(tx, session.id))) {
+    const { count } = await reopenBatches(tx, ctx.caller, session, ['rejected', 'failed'])
+    if (count === 0 && !(await isAnyOpen(tx, session.id))) {
       // The backend took everything and found nothing: let it look again.
       const position = session.lastUpstreamTimestamp + 1
       await insertBatch(tx, ctx.caller, {

@@ -4,8 +4,9 @@ import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
 import type { BatchAnswer } from '../relay/outcome.ts'
-import { insertBatch, reopenBatches } from '../relay/queries.ts'
+import { insertBatch } from '../relay/queries.ts'
 import { relayOrDiscard } from '../relay/relay-or-discard.ts'
+import { reopenBatches } from '../relay/reopen-batches.ts'
 import { findScope, findSession, lockExistingSession, setLastUpstreamTimestamp } from './queries.ts'
 import { FlushSessionInput } from './schemas.ts'
 
@@ -27,8 +28,8 @@ export async function flushSession(
   await inTransaction(db, async (tx) => {
     const locked = await lockExistingSession(tx, ctx.caller, session.id)
     if (!locked) throw unknownSession()
-    await reopenBatches(tx, ctx.caller, locked.id, ['failed'])
-    const position = locked.lastUpstreamTimestamp + 1
+    const { lastUpstreamTimestamp } = await reopenBatches(tx, ctx.caller, locked, ['failed'])
+    const position = lastUpstreamTimestamp + 1
     await insertBatch(tx, ctx.caller, { id: batchId, action: 'flush', state: 'stored', sessionId: locked.id, position })
     await setLastUpstreamTimestamp(tx, ctx.caller, locked.id, position)
     await jobs.enqueue(tx, { name: 'relay-session', sessionId: locked.id })

@@ -96,6 +96,14 @@ export async function insertMessages(
   await tx.insert(messages).values(rows.map((row) => ({ ...row, ...place, userId: owner.userId })))
 }
 
+/** Moves a batch's messages to times behind all others of their session. */
+export async function moveMessages(tx: Database, owner: Owner, batchId: string, delta: number): Promise<void> {
+  await tx
+    .update(messages)
+    .set({ upstreamTimestamp: sql`${messages.upstreamTimestamp} + ${delta}::bigint` })
+    .where(and(eq(messages.userId, owner.userId), eq(messages.batchId, batchId)))
+}
+
 export async function findSession(
   db: Database,
   owner: Owner,
