@@ -8,6 +8,15 @@ export default defineConfig({
       { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
       { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], isolate: false, ...slow } },
       { test: { name: 'contract', include: ['tests/contract/**/*.test.ts'], ...slow } },
+      {
+        test: {
+          name: 'faults',
+          include: ['tests/faults/**/*.test.ts'],
+          ...slow,
+          testTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
       { test: { name: 'acceptance', include: ['tests/acceptance/**/*.test.ts'], ...slow, testTimeout: 120_000 } },
     ],
   },

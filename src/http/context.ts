@@ -8,6 +8,7 @@ import { authenticateUser } from '../domain/users/authenticate-user.ts'
 import type { Credentials } from '../domain/users/schemas.ts'
 import type { Log } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import { step } from '../observability/steps.ts'
 
 /** What the surfaces need of the process. */
 export interface HttpServices extends DomainServices {
@@ -74,6 +75,7 @@ export async function authenticate(c: HttpContext, fields: CredentialFields): Pr
   }
   const system = systemContext(c)
   const caller = await authenticateUser(system, { userKey, userId })
+  step('authenticated')
   const ctx = { ...system, caller }
   c.set('userId', caller.userId)
   c.set('identity', { userKey, ctx })

@@ -1,6 +1,7 @@
 import { KEY_DEADLINE_MS, type UploadGate } from '../domain/attachments/upload-gate.ts'
 import type { Context } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { step } from '../observability/steps.ts'
 import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from './context.ts'
 import type { MultipartForm } from './form-reader.ts'
 import { readMultipart } from './multipart.ts'
@@ -41,6 +42,7 @@ export async function withUpload<T>(
       await checked
     },
   })
+  step('spooled')
   const ctx = await authenticate(c, credentials(form.fields))
   const input = Object.fromEntries([...form.fields].filter(([name]) => fieldNames.includes(name)))
   return { ctx, stored: await work(ctx, { input, files: form.files }) }

@@ -1,3 +1,4 @@
+import { step } from '../../observability/steps.ts'
 import type { SystemContext } from '../context.ts'
 import { type AttachmentRow, deleteAttachmentRow, touchDeleting } from './queries.ts'
 
@@ -23,6 +24,7 @@ async function deleteObject(ctx: SystemContext, attachment: AttachmentRow): Prom
   const { db, objectStore } = ctx.services
   try {
     await objectStore.delete(attachment.objectKey)
+    step('object-deleted')
     await deleteAttachmentRow(db, attachment.id)
     return true
   } catch (error) {

@@ -1,3 +1,4 @@
+import { step } from '../../observability/steps.ts'
 import { BackendError, type BackendSession } from '../../ports/memory-backend.ts'
 import { backendMessages } from './backend-messages.ts'
 import type { BatchAnswer, BatchOutcome } from './outcome.ts'
@@ -76,7 +77,10 @@ async function add(
   }
   if (!(await begin())) return undefined
   if (batch.attempts > 0) deps.events.messagesSentAgain(batch.id, messages.length)
-  return deps.backend.add(upstreamOf(session), messages, signal)
+  step('adding')
+  const answer = await deps.backend.add(upstreamOf(session), messages, signal)
+  step('added')
+  return answer
 }
 
 /** However the look fails, it says nothing of the messages: they stay `unknown`. */
@@ -103,7 +107,9 @@ async function flush(
   signal: AbortSignal,
 ): Promise<BatchAnswer | undefined> {
   if (!(await begin())) return undefined
+  step('flushing')
   const answer = await deps.backend.flush(upstreamOf(session), signal)
+  step('flushed')
   // An attempt whose answer was lost may have extracted what this one no longer found.
   return batch.attempts > 0 ? { ...answer, status: 'extracted' } : answer
 }

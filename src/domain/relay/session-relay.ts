@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Database } from '../../db/database.ts'
 import type { Events } from '../../observability/events.ts'
 import type { Log } from '../../observability/logger.ts'
+import { step } from '../../observability/steps.ts'
 import { withoutTimings } from '../../observability/timings.ts'
 import type { MemoryBackend } from '../../ports/memory-backend.ts'
 import type { ObjectStore } from '../../ports/object-store.ts'
@@ -117,6 +118,7 @@ export class SessionRelay {
     const session = await claimSession(db, sessionId, token, LEASE_MS)
     if (session === 'gone') return 'idle'
     if (session === 'held') return 'busy'
+    step('session-claimed')
     const lease = this.#holdLease(sessionId, token)
     try {
       return await this.#relayOpenBatches(session, lease.signal)
@@ -151,6 +153,7 @@ export class SessionRelay {
       if (!open || session.deletedAt) return 'idle'
       const { id } = open.batch
       const outcome = await relayBatch(this.#deps, session, open, { signal, isAwaited: this.#waiters.has(id) })
+      step('outcome-recorded')
       this.#waiters.get(id)?.(outcome)
       if (outcome.state === 'waiting') return 'waiting'
       if (signal.aborted) return 'busy'

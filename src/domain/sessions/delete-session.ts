@@ -1,4 +1,5 @@
 import { type Database, inTransaction } from '../../db/database.ts'
+import { step } from '../../observability/steps.ts'
 import { deleteObjects } from '../attachments/delete-objects.ts'
 import { type AttachmentRow, markSessionDeleting } from '../attachments/queries.ts'
 import type { Context, Owner, Space, SystemContext } from '../context.ts'
@@ -19,6 +20,7 @@ export async function deleteSession(ctx: Context, space: Space, externalId: stri
   }
   const removed = await inTransaction(ctx.services.db, (tx) => eraseSession(tx, ctx, ctx.caller, session.id))
   if (!removed) throw new GatewayError('not_found', 'There is no such session.')
+  step('session-deleted')
   await deleteObjects(ctx, removed.slice(0, DELETED_AT_ONCE))
 }
 

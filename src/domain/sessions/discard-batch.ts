@@ -1,4 +1,5 @@
 import { inTransaction } from '../../db/database.ts'
+import { step } from '../../observability/steps.ts'
 import { deleteObjects } from '../attachments/delete-objects.ts'
 import { markDeleting } from '../attachments/queries.ts'
 import type { Owner, SystemContext } from '../context.ts'
@@ -16,6 +17,7 @@ export async function discardReceiving(ctx: SystemContext, owner: Owner, batchId
       await markDeleting(tx, owner, [batchId])
       await deleteBatches(tx, owner, [batchId])
     })
+    step('upload-discarded')
   } catch (error) {
     ctx.log.warn({ err: error, batchId }, 'upload not taken back, the sweeper will')
   }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { inTransaction } from '../../db/database.ts'
+import { step } from '../../observability/steps.ts'
 import type { SystemContext } from '../context.ts'
 import { claimSession, releaseSession } from '../relay/queries.ts'
 import { markForgotten, selectUnforgotten } from './queries.ts'
@@ -23,6 +24,7 @@ export async function forgetSession(ctx: SystemContext, sessionId: string, settl
   try {
     const { upstreamProjectId: projectId, upstreamSenderId: senderId, upstreamSessionId } = session
     const done = await backend.forget({ projectId, senderId, sessionId: upstreamSessionId }, ctx.signal)
+    step('session-forgotten')
     if (Date.now() < settlesAt) return false
     await markForgotten(db, sessionId)
     ctx.log.info({ sessionId, backend: backend.name, done }, 'deleted session forgotten')

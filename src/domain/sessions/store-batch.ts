@@ -1,6 +1,7 @@
 import { type Database, inTransaction } from '../../db/database.ts'
 import type { StoredItem } from '../../db/schema/messages.ts'
 import type { SessionKind } from '../../db/schema/sessions.ts'
+import { step } from '../../observability/steps.ts'
 import type { DetectedUpload } from '../attachments/detect-upload.ts'
 import { insertReceiving, markStored, type NewAttachment } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
@@ -50,7 +51,7 @@ export async function storeBatch(
   const attachments = planned.flatMap((message) => message.attachments)
   if (attachments.length > 0) await putObjects(ctx, batchId, attachments)
   try {
-    return await inTransaction(ctx.services.db, async (tx) => {
+    const stored = await inTransaction(ctx.services.db, async (tx) => {
       const session = await lockSession(tx, ctx.caller, {
         id: createId('ses'),
         scopeId: target.scope.id,
@@ -67,8 +68,11 @@ export async function storeBatch(
       await insertStored(tx, ctx, stored, rows)
       await alsoStore(tx, stored)
       await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id })
+      step('batch-storing')
       return stored
     })
+    step('batch-stored')
+    return stored
   } catch (error) {
     if (attachments.length > 0) await discardReceiving(ctx, ctx.caller, batchId)
     throw error
@@ -158,11 +162,14 @@ async function putObjects(ctx: Context, batchId: string, attachments: readonly P
       attachments.map(({ messageId: _messageId, upload: _upload, ...row }) => row),
     )
   })
+  step('intent-stored')
   try {
     for (const { objectKey, mimeType, upload, size } of attachments) {
       await objectStore.put(objectKey, upload.file, { contentType: mimeType, signal: ctx.signal })
       events.attachmentStored(size)
+      step('object-put')
     }
+    step('objects-put')
   } catch (error) {
     await discardReceiving(ctx, ctx.caller, batchId)
     throw new GatewayError('unavailable', 'The files could not be stored now. Nothing was kept; try again.', {

@@ -1,6 +1,7 @@
 import type { Next } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { nanoid } from 'nanoid'
+import { step } from '../../observability/steps.ts'
 import { createTimings, timedParts, withTimings } from '../../observability/timings.ts'
 import type { HttpContext, HttpServices } from '../context.ts'
 
@@ -53,6 +54,7 @@ export function observe(services: HttpServices) {
     })
 
     await withTimings(timings, next)
+    step('answering')
     if (!outgoing.headersSent) outgoing.setHeader('Server-Timing', serverTiming(timings, performance.now() - start))
   }
 }
