@@ -39,6 +39,7 @@ const keyByHash = preparedOn((db) =>
     .where(
       and(
         eq(userKeys.hash, sql.placeholder('hash')),
+        isNull(users.erasedAt),
         isNull(userKeys.revokedAt),
         sql`(${userKeys.expiresAt} is null or ${userKeys.expiresAt} > now())`,
       ),
