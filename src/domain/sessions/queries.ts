@@ -6,6 +6,7 @@ import { scopes } from '../../db/schema/scopes.ts'
 import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
 import type { Owner, Space } from '../context.ts'
 import type { Cursor } from '../cursor.ts'
+import { idUnlessErased } from '../users/queries.ts'
 
 export type ScopeRow = typeof scopes.$inferSelect
 export type SessionRow = typeof sessions.$inferSelect
@@ -52,11 +53,9 @@ export async function lockSession(
   owner: Owner,
   session: { id: string; scopeId: string; externalId: string; kind: SessionKind; upstreamSessionId: string },
 ): Promise<SessionRow> {
-  // Locks the user as a foreign key does: an erasure waits for this transaction, or this one for it, and then finds no user.
-  const userId = sql<string>`(select id from users where id = ${owner.userId} and erased_at is null for key share)`
   const [row] = await tx
     .insert(sessions)
-    .values({ ...session, userId })
+    .values({ ...session, userId: idUnlessErased(owner) })
     .onConflictDoUpdate({ target: [sessions.scopeId, sessions.externalId], set: { lastActivityAt: sql`now()` } })
     .returning()
   if (!row) throw new Error('The session was neither found nor made.')
