@@ -41,7 +41,8 @@ export async function checkStorage(
   return { ...last, hollow, relayedWrongly: await relayedWrongly(inspector), settledAfterMs }
 }
 
-async function texts({ services: { db } }: Inspector, query: ReturnType<typeof sql>): Promise<string[]> {
+/** The column `found` of a query, on either database. */
+export async function texts({ services: { db } }: Inspector, query: ReturnType<typeof sql>): Promise<string[]> {
   const result = (await db.execute(query)) as unknown as { rows?: { found: string }[] } & { found: string }[]
   return (result.rows ?? [...result]).map(({ found }) => found)
 }

@@ -14,8 +14,10 @@ const CLIENTS = 8
 const USERS = 4
 /** Some kills hit a replica that is starting. */
 const KILLED_AS_IT_STARTS = 0.12
-/** Leases of dead processes run out after a minute at most, and their jobs are given to others in that time. */
-const SETTLE_MS = 150_000
+/** A session that met with several deaths is tried again after five minutes at most. */
+const SETTLE_MS = 400_000
+/** For one kill's uploads, on a machine that does much else. */
+const PROGRESS_MS = 240_000
 
 const campaigns = [
   { name: 'embedded defaults', replicas: 1, kills: Number(process.env.FAULTS_KILLS_EMBEDDED ?? 4), each: 4 },
@@ -30,7 +32,7 @@ describe.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, repl
     return
   }
 
-  it(`loses nothing acknowledged in ${kills} kills`, { timeout: 120_000 + SETTLE_MS + kills * 15_000 }, async () => {
+  it(`loses nothing acknowledged in ${kills} kills`, { timeout: 120_000 + SETTLE_MS + kills * 20_000 }, async () => {
     const began = Date.now()
     const site = await newSite(deployment)
     const settings: Record<string, string> = {
@@ -92,7 +94,7 @@ async function killUnderLoad(replicas: readonly Replica[], kills: number, each: 
     await until(
       async () => journal.count('acknowledged'),
       (acknowledged) => acknowledged >= kill * each && urls().length >= Math.min(2, replicas.length),
-      60_000,
+      PROGRESS_MS,
     )
     await pause(decisions.integer(0, 400))
     const isEarly = starting.size > 0 && decisions.chance(KILLED_AS_IT_STARTS)

@@ -34,7 +34,8 @@ export function launchGateway(
 ): LaunchedGateway {
   const child = startProcess({ PORT: '0', LOG_FORMAT: 'json', ...settings }, nodeArguments)
   const log: string[] = []
-  const exited = (once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>).then(
+  // Its last words have been read by then.
+  const exited = (once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>).then(
     ([code, by]) => by ?? code ?? 0,
   )
   const launched = {

@@ -25,8 +25,7 @@ export async function forgetSession(ctx: SystemContext, sessionId: string, settl
     const { upstreamProjectId: projectId, upstreamSenderId: senderId, upstreamSessionId } = session
     const done = await backend.forget({ projectId, senderId, sessionId: upstreamSessionId }, ctx.signal)
     step('session-forgotten')
-    if (Date.now() < settlesAt) return false
-    await markForgotten(db, sessionId)
+    if (!(await markForgotten(db, sessionId, settlesAt))) return false
     ctx.log.info({ sessionId, backend: backend.name, done }, 'deleted session forgotten')
     return true
   } finally {

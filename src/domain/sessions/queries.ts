@@ -207,9 +207,14 @@ export async function lastSettlesAt(tx: Database, owner: Owner, sessionId: strin
   return row?.latest ? new Date(row.latest) : null
 }
 
-/** System scope: the backend has done its part of a deletion. */
-export async function markForgotten(db: Database, sessionId: string): Promise<void> {
-  await db.update(sessions).set({ forgottenAt: sql`now()` }).where(eq(sessions.id, sessionId))
+/** System scope: the backend has done its part of a deletion. False before `settlesAt` (Unix ms), by the database's clock. */
+export async function markForgotten(db: Database, sessionId: string, settlesAt: number): Promise<boolean> {
+  const rows = await db
+    .update(sessions)
+    .set({ forgottenAt: sql`now()` })
+    .where(and(eq(sessions.id, sessionId), sql`now() >= to_timestamp(${settlesAt / 1000}::float8)`))
+    .returning({ id: sessions.id })
+  return rows.length > 0
 }
 
 /** System scope: sessions deleted longer ago than that, of which the backend may still hold something. */
