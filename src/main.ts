@@ -9,6 +9,8 @@ import { createServices, type Services } from './services.ts'
 /** Requests get this long to end after a SIGTERM; jobs and connections the rest of the 30 seconds. */
 const DRAIN_MS = 20_000
 const EXIT_MS = 29_000
+/** How soon a connection whose request has ended is closed then; left open, each would last to the end of the drain. */
+const IDLE_CHECK_MS = 100
 const CHECK_INTERVAL_MS = 5_000
 /** More are closed as they come: each may hold buffers before anything is known of it. */
 const MAX_CONNECTIONS = 2000
@@ -94,9 +96,10 @@ async function shutDown(server: ServerType, services: Services, log: Log): Promi
   }, EXIT_MS).unref()
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const http = server as Server
-  http.closeIdleConnections()
+  const idle = setInterval(() => http.closeIdleConnections(), IDLE_CHECK_MS)
   const cut = setTimeout(() => http.closeAllConnections(), DRAIN_MS)
   await closed
+  clearInterval(idle)
   clearTimeout(cut)
   await services[Symbol.asyncDispose]()
 }

@@ -84,7 +84,6 @@ export async function createServices(
     attempts: config.relay.attempts,
     giveUpMs: config.relay.giveUpMs,
   })
-  opened.defer(() => relay.settle())
 
   const domain: DomainServices = {
     db: database.db,
@@ -127,7 +126,7 @@ function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, 
     },
     async end(): Promise<void> {
       stopping.abort()
-      await resuming
+      await Promise.all([resuming, domain.relay.end()])
     },
   }
 }

@@ -26,6 +26,8 @@ const QUEUES = {
 
 /** How soon the jobs of a process that died are given to another. */
 const HEARTBEAT_SECONDS = 15
+/** Jobs that take longer than the process has left are done again by another. */
+const STOP_MS = 5_000
 const SUPERVISION = { superviseIntervalSeconds: 15, monitorIntervalSeconds: 15 }
 
 const jobNames = Object.keys(QUEUES) as Job['name'][]
@@ -83,7 +85,7 @@ export async function startQueue(
       await boss.schedule('sweep-orphans', '* * * * *', { name: 'sweep-orphans' })
     },
     async stop() {
-      await boss.stop({ graceful: true, timeout: 20_000, close: options.postgresUrl !== undefined })
+      await boss.stop({ graceful: true, timeout: STOP_MS, close: options.postgresUrl !== undefined })
     },
   }
 }

@@ -42,20 +42,31 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
     ...(database && { database }),
   })
   await services.startJobs()
+  const served = await serve(services)
+  return {
+    ...served,
+    services,
+    async close() {
+      await served.close()
+      await services[Symbol.asyncDispose]()
+      await server?.drop()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Serves requests on a real socket; closing breaks the connections, and leaves the services open. */
+export async function serve(services: Services): Promise<Omit<TestGateway, 'services'>> {
   const http = createAdaptorServer({ fetch: createApp(services).fetch, overrideGlobalObjects: false }) as Server
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
-    services,
     connections: () =>
       new Promise((resolve, reject) => http.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     async close() {
       const closed = new Promise((resolve) => http.close(resolve))
       http.closeAllConnections()
       await closed
-      await services[Symbol.asyncDispose]()
-      await server?.drop()
-      rmSync(dir, { recursive: true, force: true })
     },
   }
 }

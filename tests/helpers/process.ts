@@ -8,33 +8,57 @@ export interface GatewayProcess {
   /** What it has logged so far. */
   readonly log: string[]
   /** Resolves with the exit code or signal. */
+  readonly exited: Promise<number | NodeJS.Signals>
+  /** Sends the signal, and resolves as `exited` does. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
+/** A gateway that may not be ready yet. */
+export interface LaunchedGateway extends Omit<GatewayProcess, 'url'> {
+  /** Rejects with the log if it ends before it is ready. */
+  readonly ready: Promise<GatewayProcess>
+}
+
 /** Starts `src/main.ts` as a process of its own on a free port, and waits until it is ready. */
-export async function spawnGateway(settings: Record<string, string>): Promise<GatewayProcess> {
-  const child = startProcess({ PORT: '0', LOG_FORMAT: 'json', ...settings })
+export async function spawnGateway(
+  settings: Record<string, string>,
+  nodeArguments: readonly string[] = [],
+): Promise<GatewayProcess> {
+  return launchGateway(settings, nodeArguments).ready
+}
+
+/** The same without the wait. */
+export function launchGateway(
+  settings: Record<string, string>,
+  nodeArguments: readonly string[] = [],
+): LaunchedGateway {
+  const child = startProcess({ PORT: '0', LOG_FORMAT: 'json', ...settings }, nodeArguments)
   const log: string[] = []
-  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
-  const url = await new Promise<string>((resolve, reject) => {
+  // Its last words have been read by then.
+  const exited = (once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>).then(
+    ([code, by]) => by ?? code ?? 0,
+  )
+  const launched = {
+    pid: child.pid ?? 0,
+    log,
+    exited,
+    async stop(signal: NodeJS.Signals = 'SIGTERM') {
+      child.kill(signal)
+      return exited
+    },
+  }
+  const ready = new Promise<GatewayProcess>((resolve, reject) => {
     createInterface({ input: child.stdout ?? process.stdin }).on('line', (line) => {
       log.push(line)
       const entry = line.startsWith('{') ? (JSON.parse(line) as { msg?: string; base?: string }) : {}
-      if (entry.msg === 'ready' && entry.base) resolve(entry.base)
+      if (entry.msg === 'ready' && entry.base) resolve({ ...launched, url: entry.base })
     })
     createInterface({ input: child.stderr ?? process.stdin }).on('line', (line) => log.push(line))
     void exited.then(() => reject(new Error(`The gateway did not start:\n${log.join('\n')}`)))
   })
-  return {
-    url,
-    pid: child.pid ?? 0,
-    log,
-    async stop(signal = 'SIGTERM') {
-      child.kill(signal)
-      const [code, by] = await exited
-      return by ?? code ?? 0
-    },
-  }
+  // Who stops it before it is ready need not wait for that.
+  ready.catch(() => {})
+  return { ...launched, ready }
 }
 
 /** Starts a gateway that is expected not to start; resolves with its exit code and what it said. */
@@ -47,9 +71,9 @@ export async function failToStart(settings: Record<string, string>): Promise<{ c
   return { code, output }
 }
 
-function startProcess(settings: Record<string, string>): ChildProcess {
+function startProcess(settings: Record<string, string>, nodeArguments: readonly string[] = []): ChildProcess {
   const inherited = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
-  return spawn(process.execPath, ['src/main.ts'], {
+  return spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
     env: { ...inherited, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

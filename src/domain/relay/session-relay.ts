@@ -26,6 +26,8 @@ const LEASE_MS = 15_000
 const HEARTBEAT_MS = 5_000
 /** How soon a session held by another process is looked at again. */
 const BUSY_RETRY_MS = 250
+/** How long a process that ends waits for the backend; what has no answer by then, another process takes up. */
+const SETTLE_MS = 3_000
 
 /**
  * - `idle`: nothing is left to relay.
@@ -42,6 +44,7 @@ export class SessionRelay {
   readonly #deps: RelayDependencies
   readonly #loops = new Map<string, { done: Promise<DrainResult>; again: boolean }>()
   readonly #waiters = new Map<string, (outcome: BatchOutcome) => void>()
+  readonly #ending = new AbortController()
 
   constructor(deps: RelayDependencies) {
     this.#deps = deps
@@ -84,9 +87,18 @@ export class SessionRelay {
     })
   }
 
-  /** Ends when every loop has; call it after the last `drain`. */
+  /** Ends when every loop has. */
   async settle(): Promise<void> {
     await Promise.allSettled([...this.#loops.values()].map((loop) => loop.done))
+  }
+
+  /** For a process that ends: settles, but soon gives up what it asks of the backend, and begins nothing more. */
+  async end(): Promise<void> {
+    const giveUp = () => this.#ending.abort(new Error('The gateway ends.'))
+    const timer = setTimeout(giveUp, SETTLE_MS)
+    await this.settle()
+    clearTimeout(timer)
+    giveUp()
   }
 
   async #drainUntil(sessionId: string, isWaiting: () => boolean): Promise<void> {
@@ -114,6 +126,7 @@ export class SessionRelay {
 
   async #claimAndDrain(sessionId: string): Promise<DrainResult> {
     const { db } = this.#deps
+    if (this.#ending.signal.aborted) return 'waiting'
     const token = randomUUID()
     const session = await claimSession(db, sessionId, token, LEASE_MS)
     if (session === 'gone') return 'idle'
@@ -121,7 +134,7 @@ export class SessionRelay {
     step('session-claimed')
     const lease = this.#holdLease(sessionId, token)
     try {
-      return await this.#relayOpenBatches(session, lease.signal)
+      return await this.#relayOpenBatches(session, AbortSignal.any([lease.signal, this.#ending.signal]))
     } finally {
       lease.end()
       await releaseSession(db, sessionId, token)
