@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Body, type EverosRoute, health, routes } from './fake-everos-api.ts'
@@ -47,6 +48,8 @@ export interface FakeEveros {
   failNext(route: EverosRoute, fault: EverosFault): void
   /** The requests so far; the list begins anew. */
   takeRequests(): RecordedRequest[]
+  /** Resolves when no held call is under way. */
+  atRest(): Promise<void>
   close(): Promise<void>
 }
 
@@ -59,6 +62,7 @@ export async function startFakeEveros(options: FakeEverosOptions = {}): Promise<
   const faults = new Map<EverosRoute, EverosFault[]>()
   const delays = new Map<EverosRoute, number>()
   const held = new Set<NodeJS.Timeout>()
+  const released = new EventEmitter()
   const server = createServer((request, response) => void handle(request, response))
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -78,6 +82,7 @@ export async function startFakeEveros(options: FakeEverosOptions = {}): Promise<
     if (fault === 'hold') await pause(options.holdMs ?? HOLD_MS, held)
     if (route === 'add') await openAddresses(body)
     answer(route, body, fault, path, response)
+    if (fault === 'hold') released.emit('call')
   }
 
   function answer(
@@ -116,6 +121,9 @@ export async function startFakeEveros(options: FakeEverosOptions = {}): Promise<
     delay: (route, milliseconds) => void delays.set(route, milliseconds),
     failNext: (route, fault) => void faults.set(route, [...(faults.get(route) ?? []), fault]),
     takeRequests: () => requests.splice(0),
+    async atRest() {
+      while (held.size > 0) await once(released, 'call')
+    },
     close: () =>
       new Promise((resolve) => {
         for (const timer of held) clearTimeout(timer)
