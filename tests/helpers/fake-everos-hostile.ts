@@ -14,7 +14,7 @@ interface Foreign {
 }
 
 export function foreignData(memory: FakeEverosMemory, body: Body): Foreign {
-  const project = String(body.project_id ?? 'default')
+  const { project_id: project = 'default' } = body as Record<string, string>
   const episodes = memory.episodes.filter((row) => row.project_id !== project).slice(-MIXED)
   const messages = [...memory.buffers()]
     .filter((buffer) => buffer.project !== project)

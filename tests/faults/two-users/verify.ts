@@ -122,7 +122,8 @@ function verifyRequest(request: RecordedRequest, scope: Scope, players: readonly
     if (player !== owner) for (const value of player.own) if (text.includes(value)) foreign.push(value)
   }
   foreign.push(...secretsIn(text).filter((secret) => secret.startsWith('uk_')))
-  if (body.user_id !== undefined && body.user_id !== scope.upstream_sender_id) foreign.push(String(body.user_id))
+  if (body.user_id !== undefined && body.user_id !== scope.upstream_sender_id)
+    foreign.push(`user_id ${JSON.stringify(body.user_id)}`)
   for (const { role, sender_id } of (body.messages ?? []) as { role: string; sender_id: string }[]) {
     const isOwn = sender_id === scope.upstream_sender_id
     if ((role === 'user') !== isOwn) foreign.push(`${role} ${sender_id}`)

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import { sql } from 'drizzle-orm'
 import { Agent } from 'undici'
 import { sessions } from '../../../src/db/schema/sessions.ts'
@@ -60,7 +59,6 @@ export class World {
   }
 
   static async open(): Promise<World> {
-    EventEmitter.defaultMaxListeners = 100
     const canary = await startRawServer((_request, response) => void response.end())
     const chosen: { by?: (body: Record<string, unknown>) => EverosFault | undefined } = {}
     const fake = await startFakeEveros({
