@@ -47,7 +47,7 @@ export interface FakeEpisode {
   readonly visibleAt: number
 }
 
-interface Buffered {
+export interface Buffered {
   readonly id: string
   readonly message: FakeMessage
   readonly text: string
@@ -71,7 +71,7 @@ function invalid(message: string): EverosRefusal {
 }
 
 /** An item as the extraction reads it. A file's bytes are shown as text if they are, else by size and hash. */
-function renderItem(item: FakeItem): string {
+export function itemText(item: FakeItem): string {
   for (const key of Object.keys(item)) if (!itemKeys.has(key)) throw invalid(`Extra inputs are not permitted: ${key}`)
   if (!itemTypes.has(item.type)) throw invalid(`unknown item type ${item.type}`)
   if (item.type === 'text') return item.text ?? ''
@@ -88,7 +88,7 @@ function renderItem(item: FakeItem): string {
 }
 
 function render({ content }: FakeMessage): string {
-  return typeof content === 'string' ? content : content.map(renderItem).join('\n')
+  return typeof content === 'string' ? content : content.map(itemText).join('\n')
 }
 
 /** Words, and pairs of neighbouring Han characters. */
@@ -148,6 +148,14 @@ export class FakeEverosMemory {
   /** Raw messages of a session: whoever asks, as in the original. */
   buffered(session: string, app: string, project: string): readonly Buffered[] {
     return this.#buffers.get(JSON.stringify([session, app, project])) ?? []
+  }
+
+  /** Every session that holds unextracted messages. */
+  *buffers(): Generator<{ session: string; app: string; project: string; entries: readonly Buffered[] }> {
+    for (const [key, entries] of this.#buffers) {
+      const [session, app, project] = JSON.parse(key) as [string, string, string]
+      yield { session, app, project, entries }
+    }
   }
 
   find(user: string, app: string, project: string, filters: Filters): FakeEpisode[] {

@@ -1,6 +1,6 @@
 import { BackendError, type BackendOutcome } from '../../../ports/memory-backend.ts'
 import { OriginalError } from './original.ts'
-import { errorAnswer } from './wire.ts'
+import { errorCode } from './wire.ts'
 
 type Verdict = readonly [outcome: BackendOutcome, needsOperator: boolean]
 
@@ -36,15 +36,24 @@ function verdict(status: number, code: string | undefined): Verdict {
   return status >= 400 && status < 500 ? ['rejected', false] : lost
 }
 
+/** What to do about a code, in words of ours. */
+const advice: Readonly<Record<string, string>> = {
+  CAPABILITY_UNAVAILABLE: 'it lacks a model or a program (LibreOffice) for this; its own log says which',
+  PROVIDER_NOT_CONFIGURED: 'a model is not configured there',
+  CONFIGURATION_ERROR: 'its settings are at fault; its own log says which',
+}
+
 /** An answer with an error status. */
 export function refusal(status: number, text: string, at: string): BackendError {
-  const error = errorAnswer(text)
-  const [outcome, needsOperator] = verdict(status, error?.code)
+  const code = errorCode(text)
+  const [outcome, needsOperator] = verdict(status, code)
+  const said = [status, code].filter((part) => part !== undefined).join(' ')
+  const hint = code === undefined ? undefined : advice[code]
   return new BackendError(
     outcome,
-    error?.code ?? `HTTP_${status}`,
-    `EverOS answered ${at} with ${status}${error?.message ? `: ${error.message}` : ''}`,
-    { needsOperator, answered: error !== undefined },
+    code ?? `HTTP_${status}`,
+    `EverOS answered ${at} with ${said}${hint === undefined ? '' : `: ${hint}`}`,
+    { needsOperator, answered: code !== undefined },
   )
 }
 
@@ -79,7 +88,7 @@ export function failure({ at, cause, sent, timedOut, aborted }: Failure): Backen
       needsOperator: cause.lost,
     })
   }
-  const code = errorCode(cause)
+  const code = systemCode(cause)
   if (timedOut || code === 'UND_ERR_CONNECT_TIMEOUT') {
     return new BackendError(outcome, 'TIMEOUT', `EverOS did not answer ${at} in time`, { cause, timedOut: true })
   }
@@ -90,6 +99,6 @@ export function failure({ at, cause, sent, timedOut, aborted }: Failure): Backen
   return new BackendError(outcome, 'UNREACHABLE', `EverOS broke off or could not be reached for ${at}`, { cause })
 }
 
-function errorCode(error: unknown): string | undefined {
+function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -8,6 +8,7 @@ import { getAnswer, searchAnswer } from './wire.ts'
  * add that finds a boundary cuts the older part off, and keeps at least the last message); a memory bears the time of
  * the last message it was made from. So an add that was taken shows in the buffer, or, once flushed, in a memory that
  * is not older. A flushed session that made no memory at all (nobody but assistants spoke) looks as if it were missing.
+ * Only rows of the session itself count: another's of the same time would make a lost message look safe.
  */
 export async function findMissing(
   client: EverosClient,
@@ -17,13 +18,15 @@ export async function findMissing(
   options: { timeoutMs: number; signal: AbortSignal | undefined },
 ): Promise<readonly number[]> {
   const scope = { user_id: session.senderId, app_id: 'default', project_id: session.projectId }
+  const isOfSession = (row: { project_id: string; session_id?: string | null | undefined }) =>
+    row.project_id === session.projectId && row.session_id === session.sessionId
   const buffer = await client.post(searchAnswer, {
     path: `${prefix}/search`,
     body: jsonBody({ ...scope, query: '-', method: 'keyword', top_k: 1, filters: { session_id: session.sessionId } }),
     shortened: true,
     ...options,
   })
-  const buffered = new Set(buffer.data.unprocessed_messages.map((message) => message.timestamp))
+  const buffered = new Set(buffer.data.unprocessed_messages.filter(isOfSession).map((message) => message.timestamp))
   if (timestamps.some((timestamp) => buffered.has(timestamp))) return []
   const latest = await client.post(getAnswer, {
     path: `${prefix}/get`,
@@ -38,6 +41,6 @@ export async function findMissing(
     }),
     ...options,
   })
-  const newest = latest.data.episodes[0]?.timestamp ?? Number.NEGATIVE_INFINITY
-  return timestamps.some((timestamp) => timestamp <= newest) ? [] : timestamps
+  const own = latest.data.episodes.filter((row) => isOfSession(row) && row.user_id === session.senderId)
+  return own.some((row) => timestamps.some((timestamp) => timestamp <= row.timestamp)) ? [] : timestamps
 }

@@ -1,7 +1,7 @@
 import type { EverosClient } from './client.ts'
 import { badAnswer, refusal } from './errors.ts'
 import { jsonBody } from './request-body.ts'
-import { deleteAnswer, errorAnswer, parseJson } from './wire.ts'
+import { deleteAnswer, errorCode, parseJson } from './wire.ts'
 
 export interface ForgetTarget {
   readonly projectId: string
@@ -26,7 +26,7 @@ export async function forget(
     }),
     ...options,
   })
-  if (status === 404 && errorAnswer(text)?.code === 'NOT_FOUND') return 'forgotten'
+  if (status === 404 && errorCode(text) === 'NOT_FOUND') return 'forgotten'
   if (status === 404 || status === 405) return 'unsupported'
   if (status >= 300) throw refusal(status, text, path)
   if (!deleteAnswer.safeParse(parseJson(text)).success) throw badAnswer(true, path, 'its shape is not known')

@@ -3,7 +3,6 @@ import type { EverosClient } from './client.ts'
 import { healthAnswer, parseJson } from './wire.ts'
 
 const TIMEOUT_MS = 1_500
-const DATA_CHARACTERS = 16 * 1024
 
 /** Never rejects. `embeds`: the server has an embedding model. */
 export async function askHealth(
@@ -14,9 +13,9 @@ export async function askHealth(
     const { status, text } = await client.exchange({ path: '/health', timeoutMs: TIMEOUT_MS })
     const answer = healthAnswer.safeParse(parseJson(text))
     if (status !== 200 || !answer.success) return unavailable(baseUrl, `answered ${status}, and not as EverOS does`)
-    const data = text.length <= DATA_CHARACTERS ? answer.data : { status: answer.data.status }
-    const health = { status: answer.data.status === 'ok' ? ('ok' as const) : ('unavailable' as const), baseUrl, data }
-    return { health, embeds: answer.data.capabilities?.embed ?? false }
+    const { data } = answer
+    const health = { status: data.status === 'ok' ? ('ok' as const) : ('unavailable' as const), baseUrl, data }
+    return { health, embeds: data.capabilities?.embed ?? false }
   } catch (error) {
     return unavailable(baseUrl, error instanceof Error ? error.message : String(error))
   }

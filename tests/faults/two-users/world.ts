@@ -1,0 +1,219 @@
+import { sql } from 'drizzle-orm'
+import { Agent } from 'undici'
+import { sessions } from '../../../src/db/schema/sessions.ts'
+import { forgetSession } from '../../../src/domain/sessions/forget-session.ts'
+import { BackendError } from '../../../src/ports/memory-backend.ts'
+import { type EverosFault, type FakeEveros, type RecordedRequest, startFakeEveros } from '../../helpers/fake-everos.ts'
+import { type RawServer, startRawServer } from '../../helpers/raw-server.ts'
+import { type Deployment, prepareDeployment, type Replica } from '../../helpers/replicas.ts'
+import { marksIn, secretsIn } from './marks.ts'
+import type { Player } from './player.ts'
+
+/** How long calls to the backend may take here; a held one takes longer. */
+const BACKEND_MS = 600
+const HOLD_MS = 900
+const METHODS = ['hybrid', 'keyword', 'vector', 'agentic'] as const
+
+export interface Counts {
+  programs: number
+  steps: number
+  requests: number
+  aborted: number
+  restarts: number
+  faults: number
+  upstreamRequests: number
+  /** Answers of 5xx or 202 to users whose backend had no fault: the machine was slow. */
+  slow: number
+}
+
+/** Two replicas on one database, in front of an EverOS that hands out everybody's data; many programs play on them at once. */
+export class World {
+  readonly counts: Counts = {
+    programs: 0,
+    steps: 0,
+    requests: 0,
+    aborted: 0,
+    restarts: 0,
+    faults: 0,
+    upstreamRequests: 0,
+    slow: 0,
+  }
+  /** Lines of the log that hold a secret. */
+  readonly badLines: string[] = []
+  readonly agent = new Agent({ connections: 64, pipelining: 1 })
+  readonly fake: FakeEveros
+  /** An address that nobody may ever call. */
+  readonly canary: RawServer
+  readonly #deployment: Deployment
+  readonly #replicas: Replica[] = []
+  readonly #closing: Promise<void>[] = []
+  readonly #players = new Map<string, Player>()
+  readonly #playerOfProject = new Map<string, Player>()
+  readonly #traffic = new Map<string, RecordedRequest[]>()
+  #restarts = 0
+
+  private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment) {
+    this.fake = fake
+    this.canary = canary
+    this.#deployment = deployment
+  }
+
+  static async open(): Promise<World> {
+    const canary = await startRawServer((_request, response) => void response.end())
+    const chosen: { by?: (body: Record<string, unknown>) => EverosFault | undefined } = {}
+    const fake = await startFakeEveros({
+      hostile: true,
+      embed: true,
+      holdMs: HOLD_MS,
+      elsewhere: canary.url,
+      chooseFault: (_route, body) => chosen.by?.(body),
+    })
+    let world: World | undefined
+    const deployment = await prepareDeployment(
+      {
+        MEMORY_BACKEND: 'everos',
+        EVEROS_BASE_URL: fake.url,
+        EVEROS_API_PREFIX: '/api/v2/memory',
+        RELAY_WAIT_MS: '400',
+        RELAY_ATTEMPTS: '4',
+        BACKEND_ADD_TIMEOUT_MS: String(BACKEND_MS),
+        BACKEND_FLUSH_TIMEOUT_MS: String(BACKEND_MS),
+        BACKEND_SEARCH_TIMEOUT_MS: String(BACKEND_MS),
+        MAX_UPLOADS_PER_USER: '8',
+      },
+      (line) => world?.readLog(line),
+    )
+    world = new World(fake, canary, deployment)
+    chosen.by = (body) => world?.chooseFault(body)
+    for (let index = 0; index < 2; index++) world.#replicas.push(await world.#start())
+    return world
+  }
+
+  replica(index: number): Replica {
+    return this.#replicas[index % this.#replicas.length] as Replica
+  }
+
+  get database() {
+    return this.replica(0).services.db
+  }
+
+  /** A replica takes the place of another, which ends once it has let its requests go. */
+  async restart(index: number): Promise<void> {
+    this.counts.restarts += 1
+    const at = index % this.#replicas.length
+    const old = this.replica(at)
+    this.#replicas[at] = await this.#start()
+    this.#closing.push(old.close())
+  }
+
+  join(player: Player): void {
+    this.#players.set(player.mark, player)
+  }
+
+  /** The requests made in the projects so far, each once. */
+  takeTraffic(projects: readonly string[]): Map<string, RecordedRequest[]> {
+    this.#sortTraffic()
+    const taken = new Map(projects.map((project) => [project, this.#traffic.get(project) ?? []]))
+    for (const project of projects) this.#traffic.delete(project)
+    return taken
+  }
+
+  /** Projects in which requests were made that nobody has taken. */
+  unclaimedProjects(): string[] {
+    this.#sortTraffic()
+    return [...this.#traffic.keys()]
+  }
+
+  /**
+   * As if minutes had passed, and the jobs had run, so many times at most. True if nothing is left to relay or to forget.
+   */
+  async settle(players: readonly Player[], rounds: number): Promise<boolean> {
+    const ids = players.map(({ id }) => id)
+    const users = sql`(select id from users where external_id = any(${sql.param(`{${ids.join(',')}}`)}::text[]))`
+    const ctx = { services: this.replica(1).services, requestId: 'test', log: this.replica(1).services.log }
+    for (let round = 0; ; round++) {
+      await this.fake.atRest()
+      await this.database.execute(
+        sql`update batches set settles_at = settles_at - interval '10 minutes' where user_id in ${users} and settles_at is not null`,
+      )
+      const open = await this.database
+        .select({ id: sessions.id, deletedAt: sessions.deletedAt })
+        .from(sessions)
+        .where(
+          sql`user_id in ${users} and case when deleted_at is null
+            then exists (select from batches where batches.session_id = sessions.id and state in ('stored', 'relaying', 'unknown'))
+            else forgotten_at is null end`,
+        )
+      if (open.length === 0) return true
+      if (round >= rounds) return false
+      for (const { id, deletedAt } of open) {
+        if (!deletedAt) await this.replica(round).services.relay.drain(id)
+        else await forgetSession({ ...ctx, signal: AbortSignal.timeout(10_000) }, id, 0).catch(unlessBackend)
+      }
+    }
+  }
+
+  /** Forgets a program that is over. */
+  leave(players: readonly Player[], projects: readonly string[]): void {
+    for (const player of players) this.#players.delete(player.mark)
+    for (const project of projects) {
+      this.#playerOfProject.delete(project)
+      this.fake.memory.forget('default', project, {})
+    }
+  }
+
+  async droppedRows(): Promise<number> {
+    let dropped = 0
+    for (const { services } of this.#replicas) {
+      const metric = await services.metrics.registry.getSingleMetric('gateway_dropped_hits_total')?.get()
+      for (const { value } of metric?.values ?? []) dropped += value
+    }
+    return dropped
+  }
+
+  async close(): Promise<void> {
+    await this.agent.close()
+    await Promise.all([...this.#closing, ...this.#replicas.map((replica) => replica.close())])
+    await this.#deployment.close()
+    await this.fake.close()
+    await this.canary.close()
+  }
+
+  readLog(line: string): void {
+    const found = secretsIn(line)
+    if (found.length > 0 && this.badLines.length < 20) this.badLines.push(`${found.join(' ')} in ${line}`)
+  }
+
+  chooseFault(body: Record<string, unknown>): EverosFault | undefined {
+    const project = String(body.project_id)
+    let player = this.#playerOfProject.get(project)
+    if (!player) {
+      const [mark] = marksIn(JSON.stringify(body))
+      player = this.#players.get(mark ?? '')
+      if (player) this.#playerOfProject.set(project, player)
+    }
+    const fault = player?.nextFault()
+    if (fault) this.counts.faults += 1
+    return fault
+  }
+
+  #start(): Promise<Replica> {
+    const method = METHODS[this.#restarts++ % METHODS.length] ?? 'keyword'
+    return this.#deployment.start({ EVEROS_SEARCH_METHOD: method })
+  }
+
+  #sortTraffic(): void {
+    for (const request of this.fake.takeRequests()) {
+      if (request.path === '/health') continue
+      this.counts.upstreamRequests += 1
+      const project = String(request.body.project_id)
+      const list = this.#traffic.get(project)
+      if (list) list.push(request)
+      else this.#traffic.set(project, [request])
+    }
+  }
+}
+
+function unlessBackend(error: unknown): void {
+  if (!(error instanceof BackendError)) throw error
+}
