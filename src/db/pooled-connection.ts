@@ -122,6 +122,8 @@ export class PooledConnection {
       idle_timeout: 300,
       backoff: () => 0.1,
       onnotice: () => {},
+      // What it asks for so, it asks as a connection is made, and a failure of it would end the process.
+      fetch_types: false,
       connection: {
         application_name: 'memory-gateway',
         statement_timeout: statementTimeoutMs,

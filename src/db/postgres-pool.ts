@@ -13,6 +13,10 @@ const TRUST_MS = 1_000
 const WATCH_MS = 250
 const POOL_WAIT_MS = 2_000
 
+/** Types that the server has for what is sent as an array; their numbers are fixed. */
+const TEXT_ARRAY = 1009
+const BIGINT_ARRAY = 1016
+
 interface Waiter {
   readonly take: (connection: PooledConnection) => void
   readonly refuse: (error: Error) => void
@@ -36,7 +40,7 @@ export class PostgresPool {
   #trustedUntil = 0
 
   constructor(options: { url: string; maxConnections: number }) {
-    const types = { parsers: {}, serializers: {} }
+    const types = { parsers: {}, serializers: { [TEXT_ARRAY]: writeArray, [BIGINT_ARRAY]: writeArray } }
     this.#settings = { url: options.url, statementTimeoutMs: STATEMENT_TIMEOUT_MS, types }
     this.#connections = Array.from({ length: options.maxConnections }, () => new PooledConnection(this.#settings))
     this.#idle = [...this.#connections]
@@ -77,7 +81,7 @@ export class PostgresPool {
   }
 
   #take(): PooledConnection | Promise<PooledConnection> {
-    if (this.#isAway) throw connectionLost('The database does not answer.', 'ETIMEDOUT')
+    if (this.#isAway) throw noAnswer()
     const connection = this.#idle.pop()
     if (connection) return connection
     return new Promise((resolve, reject) => {
@@ -115,40 +119,61 @@ export class PostgresPool {
     const isSuspect = waiting.some(({ wait }) => now - wait.since > SUSPECT_MS)
     if (this.#isProbing || !(this.#isAway || (isSuspect && now > this.#trustedUntil))) return
     this.#isProbing = true
-    const idle = await this.#probe(waiting.flatMap(({ pid }) => pid ?? []))
-    this.#isProbing = false
+    const probe = new PooledConnection(this.#settings)
+    const idle = await idleProcesses(
+      probe,
+      waiting.flatMap(({ pid }) => pid ?? []),
+    )
+    const lost = waiting.filter(({ connection, wait, bytesRead, pid }) => {
+      if (connection.wait !== wait || connection.bytesRead !== bytesRead) return false
+      return !idle || (pid !== undefined && idle.has(pid) && now - wait.since > SUSPECT_MS)
+    })
+    for (const { connection } of lost) connection.destroy(noAnswer())
     this.#isAway = idle === undefined
+    if (this.#isAway) for (const waiter of this.#waiters) waiter.refuse(noAnswer())
+    // The server would keep their locks until it noticed.
+    else if (lost.length > 0)
+      await endProcesses(
+        probe,
+        lost.flatMap(({ pid }) => pid ?? []),
+      )
+    probe.destroy(noAnswer())
+    this.#isProbing = false
     this.#trustedUntil = performance.now() + TRUST_MS
-    for (const { connection, wait, bytesRead, pid } of waiting) {
-      if (connection.wait !== wait || connection.bytesRead !== bytesRead) continue
-      if (!idle || (pid !== undefined && idle.has(pid) && now - wait.since > SUSPECT_MS)) {
-        connection.destroy(connectionLost('The database does not answer.', 'ETIMEDOUT'))
-      }
-    }
-    if (!this.#isAway) return
-    for (const waiter of this.#waiters) waiter.refuse(connectionLost('The database does not answer.', 'ETIMEDOUT'))
-  }
-
-  /** Those of the server's processes that wait for a statement of ours; undefined if the server does not answer. */
-  async #probe(pids: readonly number[]): Promise<ReadonlySet<number> | undefined> {
-    const connection = new PooledConnection(this.#settings)
-    const reason = connectionLost('The database does not answer.', 'ETIMEDOUT')
-    const text = `select pid from pg_stat_activity where state like 'idle%' and pid = any('{${pids.join(',')}}')`
-    try {
-      const rows = await Promise.race([connection.run((sql) => sql.unsafe<{ pid: number }[]>(text)), timeLimit(reason)])
-      return new Set(rows.map(({ pid }) => pid))
-    } catch (error) {
-      return error instanceof postgres.PostgresError ? new Set() : undefined
-    } finally {
-      connection.destroy(reason)
-    }
   }
 }
 
+const noAnswer = () => connectionLost('The database does not answer.', 'ETIMEDOUT')
+
+/** Those of the server's processes that wait for a statement of ours; undefined if the server does not answer. */
+async function idleProcesses(
+  probe: PooledConnection,
+  pids: readonly number[],
+): Promise<ReadonlySet<number> | undefined> {
+  const text = `select pid from pg_stat_activity where state like 'idle%' and pid = any('{${pids.join(',')}}')`
+  try {
+    const rows = await Promise.race([probe.run((sql) => sql.unsafe<{ pid: number }[]>(text)), timeLimit()])
+    return new Set(rows.map(({ pid }) => pid))
+  } catch (error) {
+    return error instanceof postgres.PostgresError ? new Set() : undefined
+  }
+}
+
+async function endProcesses(probe: PooledConnection, pids: readonly number[]): Promise<void> {
+  const text = `select pg_terminate_backend(pid) from pg_stat_activity where state like 'idle%' and pid = any('{${pids.join(',')}}')`
+  await Promise.race([probe.run((sql) => sql.unsafe(text)), timeLimit()]).catch(() => {})
+}
+
 /** In two parts: after the process itself stood still, what has come in meanwhile is read between them. */
-async function timeLimit(reason: Error): Promise<never> {
+async function timeLimit(): Promise<never> {
   for (const part of [PROBE_MS / 2, PROBE_MS / 2]) await delay(part, undefined, { ref: false })
-  throw reason
+  throw noAnswer()
+}
+
+/** As PostgreSQL reads arrays; what is written so already stays. */
+function writeArray(values: readonly (string | number)[] | string): string {
+  if (typeof values === 'string') return values
+  return `{${values.map((value) => `"${String(value).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
 }
 
 type Run = <T>(statement: (sql: Runner) => PromiseLike<T>) => Promise<T>

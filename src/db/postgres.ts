@@ -8,6 +8,8 @@ const OLDEST_MAJOR = 14
 /** A pool on a PostgreSQL server. Rejects with a message that names `DATABASE_URL` if it cannot be used. */
 export async function openPostgres(options: { url: string; maxConnections: number }): Promise<DatabaseConnection> {
   const pool = new PostgresPool(options)
+  // Before the first statement: it settles how values are read and written.
+  const db = drizzle(pool.client, { schema })
   try {
     const [row] = await pool.query<{ version: string; number: number }>(
       `select current_setting('server_version') as version, current_setting('server_version_num')::int as number`,
@@ -17,7 +19,7 @@ export async function openPostgres(options: { url: string; maxConnections: numbe
     }
     return {
       kind: 'postgres',
-      db: drizzle(pool.client, { schema }),
+      db,
       version: row.version,
       ping: async () => {
         await pool.query('select 1')
