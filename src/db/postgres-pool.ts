@@ -120,16 +120,16 @@ export class PostgresPool {
     if (this.#isProbing || !(this.#isAway || (isSuspect && now > this.#trustedUntil))) return
     this.#isProbing = true
     const probe = new PooledConnection(this.#settings)
-    const idle = await idleProcesses(
+    const stuck = await waitingProcesses(
       probe,
       waiting.flatMap(({ pid }) => pid ?? []),
     )
     const lost = waiting.filter(({ connection, wait, bytesRead, pid }) => {
       if (connection.wait !== wait || connection.bytesRead !== bytesRead) return false
-      return !idle || (pid !== undefined && idle.has(pid) && now - wait.since > SUSPECT_MS)
+      return !stuck || (pid !== undefined && stuck.has(pid) && now - wait.since > SUSPECT_MS)
     })
     for (const { connection } of lost) connection.destroy(noAnswer())
-    this.#isAway = idle === undefined
+    this.#isAway = stuck === undefined
     if (this.#isAway) for (const waiter of this.#waiters) waiter.refuse(noAnswer())
     // The server would keep their locks until it noticed.
     else if (lost.length > 0)
@@ -145,12 +145,12 @@ export class PostgresPool {
 
 const noAnswer = () => connectionLost('The database does not answer.', 'ETIMEDOUT')
 
-/** Those of the server's processes that wait for a statement of ours; undefined if the server does not answer. */
-async function idleProcesses(
+/** Those of the server's processes that wait for us, to send or to take; undefined if the server does not answer. */
+async function waitingProcesses(
   probe: PooledConnection,
   pids: readonly number[],
 ): Promise<ReadonlySet<number> | undefined> {
-  const text = `select pid from pg_stat_activity where state like 'idle%' and pid = any('{${pids.join(',')}}')`
+  const text = `select pid from pg_stat_activity where wait_event_type = 'Client' and pid = any('{${pids.join(',')}}')`
   try {
     const rows = await Promise.race([probe.run((sql) => sql.unsafe<{ pid: number }[]>(text)), timeLimit()])
     return new Set(rows.map(({ pid }) => pid))
@@ -160,7 +160,7 @@ async function idleProcesses(
 }
 
 async function endProcesses(probe: PooledConnection, pids: readonly number[]): Promise<void> {
-  const text = `select pg_terminate_backend(pid) from pg_stat_activity where state like 'idle%' and pid = any('{${pids.join(',')}}')`
+  const text = `select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Client' and pid = any('{${pids.join(',')}}')`
   await Promise.race([probe.run((sql) => sql.unsafe(text)), timeLimit()]).catch(() => {})
 }
 

@@ -166,3 +166,34 @@ export async function visible({ sql, users }: Rig, { session }: Upload): Promise
   const items = body.messages[0].content as { attachment_id?: string }[]
   return items.flatMap(({ attachment_id }) => attachment_id ?? [])
 }
+
+/**
+ * For sessions that were never flushed: the times of the messages that the backend holds, and of those that the gateway relayed. It is
+ * asked directly.
+ */
+export async function backendMessages({ sql }: Rig): Promise<{ session: string; times: number[]; wanted: number[] }[]> {
+  const sessions = await sql<{ name: string; project: string; sender: string; wanted: string[] }[]>`
+    select s.upstream_session_id as name, c.upstream_project_id as project, c.upstream_sender_id as sender,
+      (select array_agg(m.upstream_timestamp order by m.upstream_timestamp) from messages m where m.session_id = s.id) as wanted
+    from sessions s join scopes c on c.id = s.scope_id
+    where s.kind = 'chat' and s.deleted_at is null
+      and not exists (select from batches b where b.session_id = s.id and (b.action = 'flush' or b.state <> 'relayed'))
+    order by random() limit 60`
+  const base = process.env.TEST_EVEROS_URL ?? ''
+  const found = []
+  for (const { name, project, sender, wanted } of sessions) {
+    const body = { user_id: sender, app_id: 'default', project_id: project, query: '-', method: 'keyword', top_k: 1 }
+    const filters = { session_id: name }
+    let answer = await ask(`${base}/api/v2/memory/search`, { ...body, filters })
+    if (answer.status === 404) answer = await ask(`${base}/api/v1/memory/search`, { ...body, filters })
+    type Held = { data: { unprocessed_messages: { timestamp: string }[] } }
+    const { data } = (await answer.json()) as Held
+    const times = data.unprocessed_messages.map(({ timestamp }) => Date.parse(timestamp)).toSorted((a, b) => a - b)
+    found.push({ session: name, times, wanted: wanted.map(Number) })
+  }
+  return found
+}
+
+function ask(url: string, body: unknown): Promise<Response> {
+  return fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+}
