@@ -30,6 +30,9 @@ const HEARTBEAT_SECONDS = 15
 const STOP_MS = 5_000
 const SUPERVISION = { superviseIntervalSeconds: 15, monitorIntervalSeconds: 15 }
 
+/** Of node-postgres, to which pg-boss passes them on: without them a connection that died unnoticed would be waited on for ever. */
+const TIME_LIMITS = { connectionTimeoutMillis: 5_000, query_timeout: 30_000, keepAlive: true }
+
 const jobNames = Object.keys(QUEUES) as Job['name'][]
 
 /** pg-boss on the gateway's database: jobs are rows, enqueued in the caller's transaction, and outlive the process. */
@@ -43,6 +46,7 @@ export async function startQueue(
         connectionString: options.postgresUrl,
         max: 3,
         application_name: 'memory-gateway jobs',
+        ...TIME_LIMITS,
         ...SUPERVISION,
       })
     : new PgBoss({ db: fromPglite((connection as PgliteConnection).client), backend: 'pglite', ...SUPERVISION })

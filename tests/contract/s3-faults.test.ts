@@ -108,6 +108,13 @@ describe.each(sources)('put from %s', (_, spool) => {
     expect(calls).toEqual(['PUT', 'PUT'])
   })
 
+  test('no answer twice ends it, however many attempts are allowed', async () => {
+    answer = (request) => request.resume()
+    const failure = await rejectionOf(open({ maxAttempts: 5 }).put('a', spool(bytes), { contentType }))
+    expect(String(failure)).toContain('S3_ENDPOINT: ')
+    expect(calls).toEqual(['PUT', 'PUT'])
+  })
+
   test('a refusal is not tried again', async () => {
     answer = fail(403, 'AccessDenied')
     expect(await rejectionOf(open().put('a', spool(bytes), { contentType }))).toBeInstanceOf(ObjectStoreError)
@@ -133,6 +140,23 @@ describe.each(sources)('put from %s', (_, spool) => {
     expect(await rejectionOf(put)).toBe(reason)
     expect(calls).toEqual(['PUT'])
   })
+})
+
+test('an upload that goes on slowly may last longer than a pause', async () => {
+  const idleTimeoutMs = 1_500
+  const file = onDisk(folder, randomBytes(24_000_000))
+  const slowly: Handler = (request, response) => {
+    request.on('data', () => {
+      request.pause()
+      setTimeout(() => request.resume(), 10)
+    })
+    request.once('end', () => response.end())
+  }
+  answer = inTurn(slowly, (_request, response) => response.writeHead(200, { 'content-length': file.size }).end())
+  const start = performance.now()
+  await open({ idleTimeoutMs }).put('a', file, { contentType })
+  expect(performance.now() - start).toBeGreaterThan(idleTimeoutMs)
+  expect(calls).toEqual(['PUT', 'HEAD'])
 })
 
 test('a spooled file that is cut while it is sent', async () => {

@@ -1,10 +1,10 @@
 import { eq, sql } from 'drizzle-orm'
 import { batches } from '../../src/db/schema/batches.ts'
+import { type FaultProxy, startFaultProxy } from '../faults/fault-proxy.ts'
 import { type TestUser, until } from './client.ts'
 import { type FakeEveros, startFakeEveros } from './fake-everos.ts'
 import { startGateway, type TestGateway } from './gateway.ts'
 import { sessionsOf } from './stored.ts'
-import { startTcpGate, type TcpGate } from './tcp-gate.ts'
 
 /** How long a request waits for the backend here. */
 export const waitMs = 300
@@ -13,16 +13,16 @@ export const waitMs = 300
 export interface AwayBackend {
   readonly gateway: TestGateway
   readonly fake: FakeEveros
-  readonly gate: TcpGate
+  readonly proxy: FaultProxy
   close(): Promise<void>
 }
 
 export async function startAwayBackend(settings: Record<string, string> = {}): Promise<AwayBackend> {
   const fake = await startFakeEveros()
-  const gate = await startTcpGate(fake.url)
+  const proxy = await startFaultProxy(fake.url)
   const gateway = await startGateway({
     MEMORY_BACKEND: 'everos',
-    EVEROS_BASE_URL: gate.url,
+    EVEROS_BASE_URL: proxy.url,
     RELAY_WAIT_MS: String(waitMs),
     BACKEND_ADD_TIMEOUT_MS: '1000',
     BACKEND_SEARCH_TIMEOUT_MS: '500',
@@ -31,10 +31,10 @@ export async function startAwayBackend(settings: Record<string, string> = {}): P
   return {
     gateway,
     fake,
-    gate,
+    proxy,
     async close() {
       await gateway.close()
-      await gate.shut()
+      await proxy.close()
       await fake.close()
     },
   }

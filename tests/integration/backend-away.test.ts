@@ -34,7 +34,7 @@ const upstream = async () => (await newestSession(backend, user)).upstreamSessio
 
 describe('while the backend refuses connections', () => {
   it('messages are kept, and relayed once, in order, when it is back', async () => {
-    await backend.gate.shut()
+    await backend.proxy.set({ mode: 'refuse' })
     const first = await user.addMessage(session, 'One. ', [image], 1_000)
     expect(first.status).toBe(202)
     expect(first.body).toEqual({
@@ -50,7 +50,7 @@ describe('while the backend refuses connections', () => {
     expect(original.status).toBe(200)
     expect((await user.get('/health')).body).toMatchObject({ status: 'degraded', backend: { status: 'unavailable' } })
 
-    await backend.gate.open()
+    await backend.proxy.set({ mode: 'pass' })
     await until(
       () => statesOf(user, session),
       (states) => states.every((state) => state === 'accumulated'),

@@ -7,6 +7,17 @@ export interface S3Place {
   readonly region: string
 }
 
+/** The store did not answer, nor take any bytes, in two attempts. The SDK makes no third for an error of this name. */
+export class StalledError extends Error {
+  override name = 'StalledError'
+  override message = 'it does not answer'
+}
+
+/** True for what the SDK calls a call whose connection did not come about or stood still for too long. */
+export function isTimeout(error: unknown): boolean {
+  return nameOf(error) === 'TimeoutError'
+}
+
 const networkCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
@@ -75,7 +86,7 @@ function describeByStatus(error: unknown, place: S3Place, where: string): string
 }
 
 function isNetworkFault(error: unknown): boolean {
-  if (nameOf(error) === 'TimeoutError') return true
+  if (isTimeout(error) || error instanceof StalledError) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return networkCodes.has(code) || /CERT|TLS|SSL|EPROTO/.test(code)
 }

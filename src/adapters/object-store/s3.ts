@@ -1,3 +1,5 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
@@ -15,7 +17,7 @@ import {
   type SpooledFile,
 } from '../../ports/object-store.ts'
 import { assertObjectKey } from './object-key.ts'
-import { asStoreError, isMissingKey } from './s3-errors.ts'
+import { asStoreError, isMissingKey, isTimeout, StalledError } from './s3-errors.ts'
 import { exactBody, putCommand } from './s3-streams.ts'
 import { checkCanary } from './self-test.ts'
 
@@ -30,9 +32,9 @@ export interface S3Options {
   readonly forcePathStyle: boolean
   /** Milliseconds. Default 2000. */
   readonly connectTimeoutMs?: number
-  /** Milliseconds without a byte on the socket, in either direction. Default 60 000. */
+  /** Milliseconds without a byte on the socket, in either direction. Default 4500. */
   readonly idleTimeoutMs?: number
-  /** Of one call, the first included. Default 3. */
+  /** Of one call, the first included; of those that time out, two at most. Default 3. */
   readonly maxAttempts?: number
 }
 
@@ -52,7 +54,8 @@ class S3ObjectStore implements ObjectStore {
   constructor(options: S3Options) {
     this.#options = options
     const { endpoint, accessKeyId, secretAccessKey } = options
-    const agent = { keepAlive: true, maxSockets: 256 }
+    const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: 256 })
+    const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: 256 })
     this.#client = new S3Client({
       region: options.region,
       forcePathStyle: options.forcePathStyle,
@@ -68,12 +71,30 @@ class S3ObjectStore implements ObjectStore {
       logger: silent,
       requestHandler: {
         connectionTimeout: options.connectTimeoutMs ?? 2000,
-        socketTimeout: options.idleTimeoutMs ?? 60_000,
-        httpAgent: agent,
-        httpsAgent: agent,
+        socketTimeout: options.idleTimeoutMs ?? 4_500,
+        httpAgent,
+        httpsAgent,
         logger: silent,
       },
     })
+    this.#client.middlewareStack.add(
+      (next) => {
+        let timeouts = 0
+        return async (args) => {
+          try {
+            return await next(args)
+          } catch (error) {
+            if (!isTimeout(error)) throw error
+            // Connections that were left idle may have died unnoticed like this one: the next attempt gets a new one.
+            for (const { freeSockets } of [httpAgent, httpsAgent]) {
+              for (const socket of Object.values(freeSockets).flatMap((idle) => idle ?? [])) socket.destroy()
+            }
+            throw ++timeouts < 2 ? error : new StalledError()
+          }
+        }
+      },
+      { step: 'finalizeRequest', priority: 'low', name: 'endStalls' },
+    )
   }
 
   async put(key: string, file: SpooledFile, options: { contentType: string; signal?: AbortSignal }): Promise<void> {

@@ -3,16 +3,19 @@ import type { SystemContext } from '../context.ts'
 import { type AttachmentRow, deleteAttachmentRow, touchDeleting } from './queries.ts'
 
 const AT_ONCE = 8
+/** A store that hangs must not hang who waits for it: after that no other object is tried. */
+const BUDGET_MS = 5_000
 
 /**
- * Deletes the objects of attachments that are `deleting`, then their rows. An object that cannot be deleted now keeps its row:
- * the sweeper tries again. Returns how many are gone.
+ * Deletes the objects of attachments that are `deleting`, then their rows. An object that cannot be deleted now, or in time, keeps
+ * its row: the sweeper tries again. Returns how many are gone.
  */
 export async function deleteObjects(ctx: SystemContext, attachments: readonly AttachmentRow[]): Promise<number> {
   const waiting = [...attachments]
+  const deadline = Date.now() + BUDGET_MS
   let gone = 0
   const worker = async () => {
-    for (let next = waiting.pop(); next; next = waiting.pop()) {
+    for (let next = waiting.pop(); next && Date.now() < deadline; next = waiting.pop()) {
       if (await deleteObject(ctx, next)) gone++
     }
   }
