@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { lengthFirst } from '../parse-input.ts'
 import { cleanText, freeId, nameId, opaqueObject, spaceFields } from '../text-schemas.ts'
 
 export const fileItemTypes = ['image', 'audio', 'doc', 'pdf', 'html', 'email'] as const
 
 const RESERVED_PREFIXES = ['resource:', 'memory:', 'thread:']
-/** What the schema takes at most; the operator's MAX_MESSAGES may be lower. */
+/** For readers of the schema: the operator's MAX_MESSAGES decides, which may be lower. */
 const MAX_MESSAGES = 500
 const MAX_CONTENT_ITEMS = 200
 const MAX_TOOL_CALLS = 128
@@ -43,11 +42,8 @@ export const MessageInput = z
     sender_name: cleanText(128).optional(),
     role: z.enum(['user', 'assistant', 'tool']),
     timestamp: z.number().int().positive().max(MAX_TIMESTAMP).optional(),
-    content: lengthFirst(
-      MAX_CONTENT_ITEMS,
-      z.union([cleanText(1_000_000).min(1), z.array(ContentItem).min(1).max(MAX_CONTENT_ITEMS)]),
-    ),
-    tool_calls: lengthFirst(MAX_TOOL_CALLS, z.array(opaqueObject).max(MAX_TOOL_CALLS)).optional(),
+    content: z.union([cleanText(1_000_000).min(1), z.array(ContentItem).min(1).max(MAX_CONTENT_ITEMS)]),
+    tool_calls: z.array(opaqueObject).max(MAX_TOOL_CALLS).optional(),
     tool_call_id: cleanText(256).optional(),
   })
   .refine((message) => message.role !== 'tool' || message.tool_call_id !== undefined, {
@@ -60,7 +56,7 @@ const sessionFields = { session_id: callerSessionId, ...spaceFields }
 
 export const AddMessagesInput = z.strictObject({
   ...sessionFields,
-  messages: lengthFirst(MAX_MESSAGES, z.array(MessageInput).min(1).max(MAX_MESSAGES)),
+  messages: z.array(MessageInput).min(1).meta({ maxItems: MAX_MESSAGES }),
 })
 export type AddMessagesInput = z.infer<typeof AddMessagesInput>
 
