@@ -4,7 +4,8 @@ import type { HttpEnv } from './context.ts'
 interface MultipartShape {
   properties: Record<string, { type: 'string'; format?: 'binary'; default?: string; description?: string }>
   required: string[]
-  additionalProperties?: { type: 'string'; format: 'binary'; description: string }
+  /** Files under names of the caller's, or none. */
+  additionalProperties: false | { type: 'string'; format: 'binary'; description: string }
 }
 
 /** A multipart body as a plain OpenAPI object: it is described, and no validator reads the body before the route does. */
@@ -21,6 +22,12 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
     scheme: 'bearer',
     description: 'A user key (uk_…). It may also be sent as user_id and user_key in the body, form or query.',
   })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'userKeyInQuery', {
+    type: 'apiKey',
+    in: 'query',
+    name: 'user_key',
+    description: 'On every route. user_id may be sent with it, and must then be the user of the key.',
+  })
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -29,6 +36,6 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
       description:
         'Multimodal memory for AI applications: chat messages with files, a resource library, scoped search.',
     },
-    security: [{ userKey: [] }, {}],
+    security: [{ userKey: [] }, { userKeyInQuery: [] }, {}],
   })
 }

@@ -3,7 +3,6 @@ import { cleanText, freeId, nameId, opaqueObject, spaceFields } from '../text-sc
 
 export const fileItemTypes = ['image', 'audio', 'doc', 'pdf', 'html', 'email'] as const
 
-const RESERVED_PREFIXES = ['resource:', 'memory:', 'thread:']
 /** For readers of the schema: the operator's MAX_MESSAGES decides, which may be lower. */
 const MAX_MESSAGES = 500
 const MAX_CONTENT_ITEMS = 200
@@ -12,9 +11,9 @@ const MAX_TIMESTAMP = Date.UTC(9999, 11, 31)
 
 /** A session the caller names; ours have reserved prefixes. */
 export const callerSessionId = freeId
-  .refine(
-    (value) => !RESERVED_PREFIXES.some((prefix) => value.toLowerCase().startsWith(prefix)),
-    `must not start with ${RESERVED_PREFIXES.join(', ')}: those sessions are the gateway's own`,
+  .regex(
+    /^(?!(?:resource|memory|thread):)/i,
+    "must not start with resource:, memory: or thread: — those sessions are the gateway's own",
   )
   .refine((value) => value !== '.' && value !== '..', 'must not be . or .., which no URL can name')
 
