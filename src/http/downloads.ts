@@ -47,6 +47,7 @@ export async function sendFile(
     'Content-Length': range ? range.end - range.start + 1 : file.size,
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${file.size}` }),
   })
+  c.get('ctx').turn[Symbol.dispose]()
   await pipeToReader(source, outgoing).catch((error: unknown) => {
     c.get('log').warn({ err: error, attachmentId: file.id }, 'download broken off')
   })

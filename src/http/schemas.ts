@@ -179,18 +179,17 @@ const MEANINGS: Record<Status, string> = {
   504: 'The backend did not answer in time',
 }
 
-/** The error answers of a route. Any route may also answer 500, and 503 while what it stands on is away. */
+/** The error answers of a route. Any may also answer 429 to a user of many requests, 500, and 503 while what it stands on is away. */
 export function errorResponses<S extends Status>(...statuses: S[]) {
   const describe = (description: string, headers?: typeof retryAfter) => ({
     description,
     ...(headers && { headers }),
     content: { 'application/json': { schema: ErrorBody } },
   })
-  const responses = Object.fromEntries(
-    statuses.map((status) => [status, describe(MEANINGS[status], status === 429 ? retryAfter : undefined)]),
-  )
+  const responses = Object.fromEntries(statuses.map((status) => [status, describe(MEANINGS[status])]))
   return {
     ...(responses as Record<S, ReturnType<typeof describe>>),
+    429: describe(MEANINGS[429], retryAfter),
     500: describe('A fault of the gateway'),
     503: describe('Cannot be done now; see Retry-After', retryAfter),
   }
