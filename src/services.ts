@@ -13,6 +13,7 @@ import { UploadGate } from './domain/attachments/upload-gate.ts'
 import type { DomainServices, SystemContext } from './domain/context.ts'
 import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
+import { UserTurns } from './domain/users/user-turns.ts'
 import { createJobHandlers } from './jobs/handlers.ts'
 import { type RunningQueue, startQueue } from './jobs/queue.ts'
 import { createEvents } from './observability/events.ts'
@@ -94,6 +95,7 @@ export async function createServices(
     relay,
     spool,
     uploads: new UploadGate(config.limits, events),
+    turns: new UserTurns(),
     limits: config.limits,
     events,
     relayWaitMs: config.relay.waitMs,

@@ -7,6 +7,7 @@ import type { ObjectStore } from '../ports/object-store.ts'
 import type { Spool } from './attachments/spool.ts'
 import type { UploadGate } from './attachments/upload-gate.ts'
 import type { SessionRelay } from './relay/session-relay.ts'
+import type { UserTurns } from './users/user-turns.ts'
 
 /** Durable work. Each job does one domain verb, and doing it twice is harmless. */
 export type Job =
@@ -36,6 +37,7 @@ export interface DomainServices {
   readonly relay: SessionRelay
   readonly spool: Spool
   readonly uploads: UploadGate
+  readonly turns: UserTurns
   readonly limits: Limits
   readonly events: Events
   readonly relayWaitMs: number
@@ -70,4 +72,6 @@ export interface SystemContext {
 
 export interface Context extends SystemContext {
   readonly caller: Caller
+  /** The user's turn. It ends with the request, or before: when only the backend's relay or the client is still to be waited for. */
+  readonly turn: Disposable
 }

@@ -1,24 +1,14 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { GatewayError } from './errors.ts'
 
 const MAX_FAULTS = 20
 const MAX_FAULT_LENGTH = 200
 
-/**
- * Has the length of an array checked before `schema` looks at its elements: zod keeps an issue for each that is wrong, by which a
- * small body of millions would fill the memory.
- */
-export function lengthFirst<T extends z.ZodType>(max: number, schema: T) {
-  return z.preprocess((value, ctx) => {
-    if (!Array.isArray(value) || value.length <= max) return value
-    ctx.addIssue({ code: 'custom', message: `must have ${max} elements at most, not ${value.length}` })
-    return z.NEVER
-  }, schema)
-}
-
 /** Field faults as `details.fields`: where, and what is wrong. */
 export function invalidRequest(issues: readonly z.core.$ZodIssue[]): GatewayError {
   const fields = issues
+    .slice(0, MAX_FAULTS)
+    .flatMap(meant)
     .slice(0, MAX_FAULTS)
     .map((issue) => ({ path: cut(issue.path.map(String).join('.')), message: cut(issue.message) }))
   const first = fields[0]
@@ -26,6 +16,17 @@ export function invalidRequest(issues: readonly z.core.$ZodIssue[]): GatewayErro
   return new GatewayError('invalid_request', `${where}${first?.message ?? 'The request is not valid.'}`, {
     details: { fields },
   })
+}
+
+/** The faults of the one form, of those a field may have, that the caller chose: zod itself only says that none fits. */
+function meant(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const chosen = issue.errors.filter(
+    (faults) => !faults.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
+  )
+  const [faults] = chosen
+  if (!faults || chosen.length > 1) return [issue]
+  return faults.slice(0, MAX_FAULTS).map((fault) => ({ ...fault, path: [...issue.path, ...fault.path] }))
 }
 
 /** Parses a verb's input, so that no surface can skip it. Throws `invalid_request`. */

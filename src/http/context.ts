@@ -33,9 +33,13 @@ export interface HttpEnv {
     /** What a JSON body holds while it is in memory. */
     body: { readonly bytes: number; readonly held: DisposableStack }
     /** Whose the request is, once a key has told, and which key that was. */
-    identity: { readonly userKey: string | undefined; readonly ctx: Context }
+    identity: { readonly userKey: string | undefined; readonly ctx: IdentifiedContext }
+    ctx: Context
   }
 }
+
+/** As long as the request's body is still to be read, its user has no turn. */
+export type IdentifiedContext = Omit<Context, 'turn'>
 
 export type HttpContext = HonoContext<HttpEnv>
 
@@ -66,8 +70,18 @@ export function credentialsOf(c: HttpContext, fields: CredentialFields): Credent
   return { userKey: bearerToken(c) ?? fields.user_key ?? c.req.query('user_key'), userId: [...names][0] }
 }
 
-/** The request's context for domain verbs, once its key has told whose it is. A key is looked up once a request. */
+/** The request's context for domain verbs, once its key has told whose it is, and when it is its user's turn. */
 export async function authenticate(c: HttpContext, fields: CredentialFields): Promise<Context> {
+  const identified = await identify(c, fields)
+  const known = c.get('ctx')
+  if (known?.caller.userId === identified.caller.userId) return known
+  const ctx = { ...identified, turn: await takeTurn(c, identified) }
+  c.set('ctx', ctx)
+  return ctx
+}
+
+/** Whose the request is, while its body is still to be read. A key is looked up once a request. */
+export async function identify(c: HttpContext, fields: CredentialFields): Promise<IdentifiedContext> {
   const { userKey, userId } = credentialsOf(c, fields)
   const identity = c.get('identity')
   if (identity && identity.userKey === userKey && isOf(identity.ctx, userId)) {
@@ -82,13 +96,21 @@ export async function authenticate(c: HttpContext, fields: CredentialFields): Pr
   return ctx
 }
 
-function isOf(ctx: Context, userId: string | undefined): boolean {
+async function takeTurn(c: HttpContext, { services, caller, signal }: IdentifiedContext): Promise<Disposable> {
+  const turn = await services.turns.take(caller.userId, signal)
+  const { outgoing } = c.env
+  if (outgoing.closed) turn[Symbol.dispose]()
+  else outgoing.once('close', () => turn[Symbol.dispose]())
+  return turn
+}
+
+function isOf(ctx: IdentifiedContext, userId: string | undefined): boolean {
   return userId === undefined || userId === ctx.caller.externalUserId
 }
 
 /** Before the body is read: whose the request is, if its headers or query have a key. `unauthenticated` for a wrong one. */
-export async function authenticateEarly(c: HttpContext): Promise<Context | undefined> {
-  return credentialsOf(c, {}).userKey === undefined ? undefined : authenticate(c, {})
+export async function authenticateEarly(c: HttpContext): Promise<IdentifiedContext | undefined> {
+  return credentialsOf(c, {}).userKey === undefined ? undefined : identify(c, {})
 }
 
 /** True, or `unauthenticated`: creating users is the operator's, unless the gateway runs on loopback without an admin key. */

@@ -49,11 +49,12 @@ describe('Content-Disposition', () => {
 })
 
 describe('a reader', () => {
-  const IDLE_MS = 500
+  const WINDOW_MS = 500
 
   /** Sends without end to a client that `read` makes of a paused socket, until the source is let go. */
   async function serve(
     read: (socket: Socket) => void,
+    bytes = 1,
   ): Promise<{ ended: Promise<string>; source: Readable; stop(): void }> {
     const source = new Readable({
       read() {
@@ -62,7 +63,7 @@ describe('a reader', () => {
     })
     const sent = Promise.withResolvers<string>()
     const server = createServer((_, outgoing: ServerResponse) => {
-      pipeToReader(source, outgoing, IDLE_MS).then(
+      pipeToReader(source, outgoing, { ms: WINDOW_MS, bytes }).then(
         () => sent.resolve('sent'),
         () => sent.resolve('broken off'),
       )
@@ -90,6 +91,17 @@ describe('a reader', () => {
     download.stop()
   })
 
+  it('that takes less than it must is cut off, though it never stops', async () => {
+    const trickle = (socket: Socket) => {
+      socket.pause()
+      const timer = setInterval(() => socket.read(4096), 5)
+      socket.once('close', () => clearInterval(timer))
+    }
+    const slow = await serve(trickle, 64 * 1024 * 1024)
+    expect(await Promise.race([slow.ended, later(5_000)])).toBe('broken off')
+    slow.stop()
+  })
+
   it('that pauses and goes on is served', async () => {
     const download = await serve((socket) => {
       socket.on('data', () => {
@@ -97,7 +109,7 @@ describe('a reader', () => {
         setTimeout(() => socket.resume(), 1)
       })
     })
-    expect(await Promise.race([download.ended, later(IDLE_MS * 3)])).toBe('still open')
+    expect(await Promise.race([download.ended, later(WINDOW_MS * 3)])).toBe('still open')
     download.stop()
   })
 })

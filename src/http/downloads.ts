@@ -9,8 +9,9 @@ import type { HttpContext } from './context.ts'
 /** Those of the types we store that a browser would run as a page: they go out as bytes. */
 const ACTIVE = new Set(['text/html', 'image/svg+xml', 'message/rfc822'])
 
-/** A reader that takes nothing for so long is cut off: it holds a file open. */
-const WRITE_IDLE_MS = 60_000
+/** A reader that takes less in so long, 8 KiB a second, is cut off: it holds a connection and a file open. */
+const WINDOW_MS = 60_000
+const WINDOW_BYTES = 480 * 1024
 
 type RangeAnswer = { status: 200 } | { status: 206; range: ByteRange } | { status: 416 }
 
@@ -47,16 +48,30 @@ export async function sendFile(
     'Content-Length': range ? range.end - range.start + 1 : file.size,
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${file.size}` }),
   })
+  c.get('ctx').turn[Symbol.dispose]()
   await pipeToReader(source, outgoing).catch((error: unknown) => {
     c.get('log').warn({ err: error, attachmentId: file.id }, 'download broken off')
   })
   return RESPONSE_ALREADY_SENT
 }
 
-/** Sends the source, as fast as the reader takes it. Rejects if either breaks off, or if nothing moves for `idleMs`. */
-export function pipeToReader(source: Readable, outgoing: ServerResponse, idleMs = WRITE_IDLE_MS): Promise<void> {
-  outgoing.setTimeout(idleMs, () => outgoing.destroy())
-  return pipeline(source, outgoing)
+/** Sends the source, as fast as the reader takes it. Rejects if either breaks off, or if fewer than `bytes` move in a window. */
+export async function pipeToReader(
+  source: Readable,
+  outgoing: ServerResponse,
+  window = { ms: WINDOW_MS, bytes: WINDOW_BYTES },
+): Promise<void> {
+  let sent = outgoing.socket?.bytesWritten ?? 0
+  const watch = setInterval(() => {
+    const now = outgoing.socket?.bytesWritten ?? 0
+    if (now - sent < window.bytes) outgoing.destroy()
+    sent = now
+  }, window.ms)
+  try {
+    await pipeline(source, outgoing)
+  } finally {
+    clearInterval(watch)
+  }
 }
 
 function matches(header: string | undefined, etag: string): boolean {

@@ -14,7 +14,8 @@ const idempotencyKey = {
 interface MultipartShape {
   properties: Record<string, { type: 'string'; format?: 'binary'; default?: string; description?: string }>
   required: string[]
-  additionalProperties?: { type: 'string'; format: 'binary'; description: string }
+  /** Files under names of the caller's, or none. */
+  additionalProperties: false | { type: 'string'; format: 'binary'; description: string }
 }
 
 /** A multipart body as a plain OpenAPI object: it is described, and no validator reads the body before the route does. */
@@ -36,6 +37,12 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
     scheme: 'bearer',
     description: "The operator's key: GATEWAY_ADMIN_KEY.",
   })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'userKeyInQuery', {
+    type: 'apiKey',
+    in: 'query',
+    name: 'user_key',
+    description: 'On every route. user_id may be sent with it, and must then be the user of the key.',
+  })
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -44,7 +51,7 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
       description:
         'Multimodal memory for AI applications: chat messages with files, a resource library, scoped search.',
     },
-    security: [{ userKey: [] }, {}],
+    security: [{ userKey: [] }, { userKeyInQuery: [] }, {}],
   })
   for (const path of Object.values(document.paths ?? {})) {
     for (const operation of [path.post, path.patch, path.delete]) {

@@ -218,15 +218,24 @@ const MEANINGS: Record<Status, string> = {
   504: 'The backend did not answer in time',
 }
 
-/** The error answers of a route. Any route may also answer 500, and 503 while what it stands on is away. */
+/** The error answers of a route. Any may also answer 429 to a user of many requests, 500, and 503 while what it stands on is away. */
 export function errorResponses<S extends Status>(...statuses: S[]) {
-  const describe = (description: string) => ({ description, content: { 'application/json': { schema: ErrorBody } } })
+  const describe = (description: string, headers?: typeof retryAfter) => ({
+    description,
+    ...(headers && { headers }),
+    content: { 'application/json': { schema: ErrorBody } },
+  })
   const responses = Object.fromEntries(statuses.map((status) => [status, describe(MEANINGS[status])]))
   return {
     ...(responses as Record<S, ReturnType<typeof describe>>),
+    429: describe(MEANINGS[429], retryAfter),
     500: describe('A fault of the gateway'),
-    503: describe('Cannot be done now; see Retry-After'),
+    503: describe('Cannot be done now; see Retry-After', retryAfter),
   }
+}
+
+const retryAfter = {
+  'Retry-After': { description: 'Seconds', schema: { type: 'integer' as const, minimum: 0 } },
 }
 
 export function jsonResponse<T extends z.ZodType>(schema: T, description: string) {
@@ -245,9 +254,9 @@ export const deletedResponse = {
   },
 }
 
-const bytes = { content: { 'application/octet-stream': { schema: { type: 'string' as const, format: 'binary' } } } }
+const bytes = { content: { '*/*': { schema: { type: 'string' as const, format: 'binary' } } } }
 
-/** The answers of a download. */
+/** The answers of a download, which has the type of the file. */
 export const fileResponses = {
   200: { description: 'The bytes', ...bytes },
   206: { description: 'The range of bytes asked for', ...bytes },

@@ -2,7 +2,7 @@ import { KEY_DEADLINE_MS, type UploadGate } from '../domain/attachments/upload-g
 import type { Context } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { step } from '../observability/steps.ts'
-import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from './context.ts'
+import { authenticate, authenticateEarly, type CredentialFields, type HttpContext, identify } from './context.ts'
 import type { MultipartForm } from './form-reader.ts'
 import { readMultipart } from './multipart.ts'
 
@@ -38,7 +38,7 @@ export async function withUpload<T>(
     signal: admission.signal,
     onField: async (fields) => {
       if (known || checked || !fields.has('user_key')) return
-      checked = authenticate(c, credentials(fields)).then((ctx) => admission.admit(ctx.caller.userId))
+      checked = identify(c, credentials(fields)).then((ctx) => admission.admit(ctx.caller.userId))
       await checked
     },
   })

@@ -43,7 +43,7 @@ describe('GET /operations', () => {
   })
 
   it('shows what waits, and when it is tried again', async () => {
-    await backend.gate.shut()
+    await backend.proxy.set({ mode: 'refuse' })
     try {
       await user.addMessage('chat:1', 'One.')
       await user.addResource({ name: 'p.png', bytes: picture })
@@ -65,7 +65,7 @@ describe('GET /operations', () => {
       expect(Date.parse(tried.next_try_at)).toBeGreaterThan(Date.parse(tried.created_at))
       expect(waiting.filter(({ resource_id }: { resource_id?: string }) => resource_id)).toHaveLength(2)
     } finally {
-      await backend.gate.open()
+      await backend.proxy.set({ mode: 'pass' })
     }
     await until(operations, (list) => list.length === 0)
   })

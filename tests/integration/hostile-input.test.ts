@@ -54,22 +54,38 @@ function stall(path: string, headers: Record<string, string>, start: string | Ui
 const stalls = (count: number, ...args: Parameters<typeof stall>) => Array.from({ length: count }, () => stall(...args))
 
 describe('a JSON body', () => {
+  const tooMany = { status: 422, body: { error: { code: 'invalid_request', details: { max_json_values: 20_000 } } } }
+  const inToolCall = (call: string) =>
+    `{"session_id":"a","messages":[{"role":"user","content":"a","tool_calls":[${call}]}]}`
+
   it.each([
-    ['messages', (zeros: string) => `{"session_id":"a","messages":${zeros}}`],
-    ['content', (zeros: string) => `{"session_id":"a","messages":[{"role":"user","content":${zeros}}]}`],
+    ['a million messages', `{"session_id":"a","messages":[${'0,'.repeat(1_000_000)}0]}`],
     [
-      'tool calls',
-      (zeros: string) => `{"session_id":"a","messages":[{"role":"user","content":"a","tool_calls":${zeros}}]}`,
+      '500 messages of 200 faulty items',
+      `{"session_id":"a","messages":[${`{"content":[${'{},'.repeat(199)}{}]},`.repeat(499)}{}]}`,
     ],
-  ])('of a stranger with millions of %s is refused at once', async (_what, body) => {
-    const zeros = `[${'0,'.repeat(3_900_000)}0]`
-    const answer = await call(gateway.url + ADD, { method: 'POST', headers: json, body: body(zeros) })
-    expect(answer).toMatchObject({ status: 422, body: { error: { code: 'invalid_request' } } })
-    expect(JSON.stringify(answer.body).length).toBeLessThan(2_000)
+    [
+      'one tool call of 500 000 keys',
+      inToolCall(`{${Array.from({ length: 500_000 }, (_, key) => `"${key}":0`).join(',')}}`),
+    ],
+    ['a million levels', inToolCall(`${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`)],
+  ])('of a stranger with %s is refused before it is parsed', async (_what, body) => {
+    const answer = await call(gateway.url + ADD, { method: 'POST', headers: json, body })
+    expect(answer).toMatchObject(tooMany)
+    if (body.length > 2 * MIB) return
+    const parts = fieldParts({ user_key: user.key, session_id: 'a', messages: body })
+    const headers = { 'content-type': multipartType }
+    expect(await rawRequest(gateway.url + UPLOAD, { headers, body: multipartBody(parts) })).toMatchObject(tooMany)
   })
 
-  it('with 100 000 unknown keys is answered in few words', async () => {
-    const keys = Array.from({ length: 100_000 }, (_, index) => `"key_${index}":0`).join(',')
+  it('with 501 messages is told how many there may be', async () => {
+    const messages = Array.from({ length: 501 }, () => say()[0])
+    const answer = await user.post(ADD, { session_id: 'chat:1', messages })
+    expect(answer).toMatchObject({ status: 422, body: { error: { details: { max_messages: 500 } } } })
+  })
+
+  it('with 10 000 unknown keys is answered in few words', async () => {
+    const keys = Array.from({ length: 10_000 }, (_, index) => `"key_${index}":0`).join(',')
     const answer = await call(gateway.url + ADD, { method: 'POST', headers: json, body: `{${keys}}` })
     expect(answer.status).toBe(422)
     expect(JSON.stringify(answer.body).length).toBeLessThan(2_000)

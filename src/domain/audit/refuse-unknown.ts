@@ -15,13 +15,13 @@ const NAMES: Record<TargetKind, string> = {
  * The `not_found` for an id that is not the caller's. An unknown id and another user's get the same answer; the latter is
  * counted, and kept in the audit log.
  */
-export async function refuseUnknown(ctx: Context, kind: TargetKind, id: string): Promise<GatewayError> {
+export async function refuseUnknown(ctx: Omit<Context, 'turn'>, kind: TargetKind, id: string): Promise<GatewayError> {
   await noteIfForeign(ctx, kind, id)
   return new GatewayError('not_found', `There is no such ${NAMES[kind]}.`)
 }
 
 /** Nobody's request fails because the note could not be made. */
-export async function noteIfForeign(ctx: Context, kind: TargetKind, id: string): Promise<void> {
+export async function noteIfForeign(ctx: Omit<Context, 'turn'>, kind: TargetKind, id: string): Promise<void> {
   const { db, events } = ctx.services
   try {
     if (!(await isSomebodys(db, kind, id))) return

@@ -15,6 +15,7 @@ export async function relayOrDiscard(
   batchIds: readonly string[],
   waitMs: number,
 ): Promise<BatchAnswer | undefined> {
+  ctx.turn[Symbol.dispose]()
   const outcome = await timed('backend', () => ctx.services.relay.relayNow(session.id, batchIds, waitMs))
   if (outcome === 'queued') return undefined
   if (outcome.state === 'rejected' || outcome.state === 'failed') {

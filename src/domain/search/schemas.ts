@@ -13,7 +13,7 @@ const moment = z.union([
 export const SearchInput = z
   .strictObject({
     ...spaceFields,
-    query: cleanText(4096).refine((text) => text.trim().length > 0, 'must not be empty'),
+    query: cleanText(4096).regex(/\S/, 'must not be empty'),
     scope: z.array(z.enum(searchScopes)).min(1).max(3).default(['all_user_memory']),
     conversation_id: freeId.max(123).optional(),
     session_id: freeId.optional(),

@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import { lengthFirst } from '../parse-input.ts'
 import { cleanText, freeId, nameId, opaqueObject, spaceFields } from '../text-schemas.ts'
 
 export const fileItemTypes = ['image', 'audio', 'doc', 'pdf', 'html', 'email'] as const
 
-const RESERVED_PREFIXES = ['resource:', 'memory:', 'thread:']
-/** What the schema takes at most; the operator's MAX_MESSAGES may be lower. */
+/** For readers of the schema: the operator's MAX_MESSAGES decides, which may be lower. */
 const MAX_MESSAGES = 500
 const MAX_CONTENT_ITEMS = 200
 const MAX_TOOL_CALLS = 128
@@ -13,9 +11,9 @@ const MAX_TIMESTAMP = Date.UTC(9999, 11, 31)
 
 /** A session the caller names; ours have reserved prefixes. */
 export const callerSessionId = freeId
-  .refine(
-    (value) => !RESERVED_PREFIXES.some((prefix) => value.toLowerCase().startsWith(prefix)),
-    `must not start with ${RESERVED_PREFIXES.join(', ')}: those sessions are the gateway's own`,
+  .regex(
+    /^(?!(?:resource|memory|thread):)/i,
+    "must not start with resource:, memory: or thread: — those sessions are the gateway's own",
   )
   .refine((value) => value !== '.' && value !== '..', 'must not be . or .., which no URL can name')
 
@@ -43,11 +41,8 @@ export const MessageInput = z
     sender_name: cleanText(128).optional(),
     role: z.enum(['user', 'assistant', 'tool']),
     timestamp: z.number().int().positive().max(MAX_TIMESTAMP).optional(),
-    content: lengthFirst(
-      MAX_CONTENT_ITEMS,
-      z.union([cleanText(1_000_000).min(1), z.array(ContentItem).min(1).max(MAX_CONTENT_ITEMS)]),
-    ),
-    tool_calls: lengthFirst(MAX_TOOL_CALLS, z.array(opaqueObject).max(MAX_TOOL_CALLS)).optional(),
+    content: z.union([cleanText(1_000_000).min(1), z.array(ContentItem).min(1).max(MAX_CONTENT_ITEMS)]),
+    tool_calls: z.array(opaqueObject).max(MAX_TOOL_CALLS).optional(),
     tool_call_id: cleanText(256).optional(),
   })
   .refine((message) => message.role !== 'tool' || message.tool_call_id !== undefined, {
@@ -60,7 +55,7 @@ const sessionFields = { session_id: callerSessionId, ...spaceFields }
 
 export const AddMessagesInput = z.strictObject({
   ...sessionFields,
-  messages: lengthFirst(MAX_MESSAGES, z.array(MessageInput).min(1).max(MAX_MESSAGES)),
+  messages: z.array(MessageInput).min(1).meta({ maxItems: MAX_MESSAGES }),
 })
 export type AddMessagesInput = z.infer<typeof AddMessagesInput>
 

@@ -5,6 +5,7 @@ import type { Context } from '../../domain/context.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from '../context.ts'
 import { MalformedRequestError } from '../errors.ts'
+import { checkJsonValues } from '../json-values.ts'
 
 /** A larger body counts as an upload. */
 const LARGE_BODY_BYTES = 2 * 1024 * 1024
@@ -24,6 +25,7 @@ export function jsonBody(maxBytes: number, identify: (c: HttpContext) => unknown
     using held = new DisposableStack()
     hold(c, bytes, isKnown, held)
     const text = await readText(incoming, maxBytes, isKnown ? undefined : KEY_DEADLINE_MS)
+    checkJsonValues(text)
     // Hono awaits what its cache holds, though the cache's type is that of the values.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
     c.set('body', { bytes, held })

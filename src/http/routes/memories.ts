@@ -16,6 +16,7 @@ import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schem
 import { authenticate, type HttpContext } from '../context.ts'
 import { toAttachment, toSearchResult } from '../dto.ts'
 import { MalformedRequestError } from '../errors.ts'
+import { checkJsonValues } from '../json-values.ts'
 import { jsonBody, withBody } from '../middleware/json-body.ts'
 import { answer, answerOnce } from '../once.ts'
 import { multipartRequest } from '../openapi.ts'
@@ -162,6 +163,7 @@ export function memoryRoutes(limits: Limits) {
 function parseMessages(text: string | undefined): unknown {
   if (text === undefined)
     throw new GatewayError('invalid_request', 'messages: send a text field with a JSON array of messages.')
+  checkJsonValues(text)
   try {
     return JSON.parse(text)
   } catch {

@@ -62,6 +62,7 @@ const addRoute = createRoute({
       file: { type: 'string', format: 'binary' },
     },
     required: ['file'],
+    additionalProperties: false,
   }),
   responses: {
     201: jsonResponse(AddedResource, 'Extracted; or failed: kept, but the backend found nothing in it'),
