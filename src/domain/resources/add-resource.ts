@@ -23,7 +23,7 @@ export interface StoredResource {
 /** Stores one file as a resource with a session of its own. */
 export async function storeResource(ctx: Context, input: unknown, upload: Upload): Promise<StoredResource> {
   const { app_id: appId, project_id: projectId, title, description } = parseInput(AddResourceInput, input)
-  const detected = await detectUpload(upload, undefined, ctx.services.limits.filenameBytes)
+  const detected = await detectUpload(upload, undefined, ctx.services.limits)
   const scope = await ensureScope(ctx, { appId, projectId })
   const resourceId = createResourceId()
   const sessionId = `resource:${ctx.caller.externalUserId}:${resourceId}`

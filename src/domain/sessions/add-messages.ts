@@ -50,7 +50,7 @@ async function storeMessages(
   input: AddMessagesInput,
   uploads: ReadonlyMap<string, Upload>,
 ): Promise<StoredMessages> {
-  const messages = await resolveContent(input.messages, uploads, ctx.services.limits.filenameBytes)
+  const messages = await resolveContent(input.messages, uploads, ctx.services.limits)
   const scope = await ensureScope(ctx, { appId: input.app_id, projectId: input.project_id })
   const batch = await storeBatch(ctx, { scope, sessionId: input.session_id, kind: 'chat' }, messages)
   return { sessionId: input.session_id, batch }
