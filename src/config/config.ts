@@ -15,6 +15,12 @@ export interface Limits {
   readonly messages: number
   readonly fieldNameBytes: number
   readonly filenameBytes: number
+  /** Of a zip file, which office files are: entries, bytes when unpacked, and how many times its size those may be. */
+  readonly archiveEntries: number
+  readonly archiveBytes: number
+  readonly archiveRatio: number
+  /** Width times height. */
+  readonly imagePixels: number
   readonly uploads: number
   readonly uploadsPerUser: number
   readonly headersTimeoutMs: number
@@ -165,6 +171,10 @@ function limits(env: Env): Limits {
     messages: env.MAX_MESSAGES,
     fieldNameBytes: env.MAX_FIELD_NAME_BYTES,
     filenameBytes: env.MAX_FILENAME_BYTES,
+    archiveEntries: env.MAX_ARCHIVE_ENTRIES,
+    archiveBytes: env.MAX_ARCHIVE_BYTES,
+    archiveRatio: env.MAX_ARCHIVE_RATIO,
+    imagePixels: env.MAX_IMAGE_PIXELS,
     uploads: env.MAX_UPLOADS,
     uploadsPerUser: env.MAX_UPLOADS_PER_USER,
     headersTimeoutMs: env.HEADERS_TIMEOUT_MS,

@@ -44,11 +44,7 @@ export function docsRoutes(document: object) {
     const type = files.get(c.req.param('file'))
     if (!type) return c.notFound()
     const path = join(assets, c.req.param('file'))
-    c.env.outgoing.writeHead(200, {
-      'Content-Type': type,
-      'Content-Length': statSync(path).size,
-      'Cache-Control': 'max-age=3600',
-    })
+    c.env.outgoing.writeHead(200, { 'Content-Type': type, 'Content-Length': statSync(path).size })
     await pipeToReader(createReadStream(path), c.env.outgoing).catch(() => {
       c.get('log').debug('download of the documentation broken off')
     })

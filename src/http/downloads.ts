@@ -28,7 +28,6 @@ export async function sendFile(
     'Content-Disposition': contentDisposition(file.name),
     'Content-Security-Policy': "default-src 'none'; sandbox",
     'Cross-Origin-Resource-Policy': 'same-origin',
-    'Cache-Control': 'private, no-cache',
     'Accept-Ranges': 'bytes',
     ETag: etag,
   }

@@ -86,13 +86,32 @@ describe('every answer', () => {
     }
   })
 
-  it('may be neither cached nor sniffed', async () => {
-    for (const path of ['/health', '/nothing', '/openapi.json', '/sessions']) {
-      const { headers } = await call(gateway.url + path)
-      expect(headers.get('x-content-type-options'), path).toBe('nosniff')
-      expect(headers.get('referrer-policy'), path).toBe('no-referrer')
-      expect(headers.get('cache-control'), path).toBe('private, no-store')
-    }
+  const json = { 'content-type': 'application/json' }
+  const answers: [number, string, RequestInit?][] = [
+    ...['/health', '/ready', '/metrics', '/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css'].map(
+      (path): [number, string] => [200, path],
+    ),
+    [404, '/nothing'],
+    [404, '/docs/nothing'],
+    [404, '/health', { method: 'DELETE' }],
+    [404, '/memories/search'],
+    [400, '/users', { method: 'POST', headers: json, body: '{' }],
+    [401, '/sessions'],
+    [401, '/resources/r_1/content'],
+    [413, '/memories/flush', { method: 'POST', headers: json, body: ' '.repeat(3_000_000) }],
+    [415, '/resources', { method: 'POST', headers: json, body: '{}' }],
+    [422, '/users', { method: 'POST', headers: json, body: '{"user_id":1}' }],
+  ]
+
+  it.each(answers)('%i of %s may be neither cached nor sniffed', async (status, path, init = {}) => {
+    const answer = await call(gateway.url + path, init)
+    expect(answer.status).toBe(status)
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'private, no-store',
+      'x-request-id': expect.stringMatching(/./),
+    })
   })
 
   it('tells how long its parts took', async () => {

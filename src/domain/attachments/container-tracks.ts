@@ -1,5 +1,4 @@
-/** Reads up to `length` bytes at a position; fewer at the end of the file. */
-export type ReadAt = (position: number, length: number) => Promise<Buffer>
+import type { ReadAt } from './read-at.ts'
 
 /** More boxes than a real file needs to reach the handlers of its tracks. */
 const maxBoxes = 512
@@ -26,7 +25,8 @@ export async function isAudioOnlyMp4(readAt: ReadAt, size: number): Promise<bool
   return budget.boxes > 0 && handlers.has('soun') && !handlers.has('vide')
 }
 
-async function* boxesOf(
+/** The boxes of one type within another box, or within the file. Takes one from the budget for each box it passes. */
+export async function* boxesOf(
   readAt: ReadAt,
   wanted: string,
   parent: { start: number; end: number },

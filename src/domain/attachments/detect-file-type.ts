@@ -1,9 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { fileTypeFromBuffer, fileTypeFromFile } from 'file-type'
 import type { SpooledFile } from '../../ports/object-store.ts'
-import { isAudioOnlyMp4, isAudioOnlyWebm, type ReadAt } from './container-tracks.ts'
+import { isAudioOnlyMp4, isAudioOnlyWebm } from './container-tracks.ts'
 import { decodeText, detectMarkup, detectPlainText } from './detect-text.ts'
 import { type FileType, fileTypes } from './file-types.ts'
+import { openSpooled, type ReadAt } from './read-at.ts'
 
 export { isCompatible } from './file-types.ts'
 
@@ -26,9 +26,8 @@ const byMagic: Readonly<Record<string, FileType>> = {
  * plain text apart. No content makes it throw or take long; a file that cannot be read does make it throw.
  */
 export async function detectFileType(file: SpooledFile, name: string): Promise<FileType | undefined> {
-  if (file.bytes) return await detect(file, readerOf(file.bytes), name)
-  await using handle = await open(file.path, 'r')
-  return await detect(file, readerOf(handle), name)
+  await using source = await openSpooled(file)
+  return await detect(file, source.readAt, name)
 }
 
 async function detect(file: SpooledFile, readAt: ReadAt, name: string): Promise<FileType | undefined> {
@@ -60,19 +59,5 @@ async function sniff(file: SpooledFile, head: Buffer): Promise<string | undefine
   } catch (error) {
     if (error instanceof Error && 'syscall' in error) throw error
     return undefined
-  }
-}
-
-function readerOf(source: Buffer | FileHandle): ReadAt {
-  if (Buffer.isBuffer(source)) return async (position, length) => source.subarray(position, position + length)
-  return async (position, length) => {
-    const buffer = Buffer.alloc(length)
-    let filled = 0
-    while (filled < length) {
-      const { bytesRead } = await source.read(buffer, filled, length - filled, position + filled)
-      if (bytesRead === 0) break
-      filled += bytesRead
-    }
-    return buffer.subarray(0, filled)
   }
 }

@@ -29,7 +29,7 @@ export async function storeResource(
   also: AlsoStore<StoredResource> = nothingElse,
 ): Promise<StoredResource> {
   const { app_id: appId, project_id: projectId, title, description } = parseInput(AddResourceInput, input)
-  const detected = await detectUpload(upload, undefined, ctx.services.limits.filenameBytes)
+  const detected = await detectUpload(upload, undefined, ctx.services.limits)
   const scope = await ensureScope(ctx, { appId, projectId })
   const resourceId = createResourceId()
   const sessionId = `resource:${ctx.caller.externalUserId}:${resourceId}`

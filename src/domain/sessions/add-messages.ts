@@ -58,7 +58,7 @@ async function storeMessages(
   uploads: ReadonlyMap<string, Upload>,
   also: AlsoStore<StoredMessages>,
 ): Promise<StoredMessages> {
-  const messages = await resolveContent(input.messages, uploads, ctx.services.limits.filenameBytes)
+  const messages = await resolveContent(input.messages, uploads, ctx.services.limits)
   const scope = await ensureScope(ctx, { appId: input.app_id, projectId: input.project_id })
   const target = { scope, sessionId: input.session_id, kind: 'chat' as const }
   const batch = await storeBatch(ctx, target, messages, async (tx, stored) => {

@@ -1,3 +1,4 @@
+import type { Limits } from '../../config/config.ts'
 import type { SpooledFile } from '../../ports/object-store.ts'
 import { type DetectedUpload, detectUpload } from '../attachments/detect-upload.ts'
 import { GatewayError } from '../errors.ts'
@@ -72,7 +73,7 @@ function repeated(ids: readonly string[]): string[] {
 export async function resolveContent(
   messages: readonly MessageInput[],
   uploads: ReadonlyMap<string, Upload>,
-  maxNameBytes: number,
+  limits: Limits,
 ): Promise<ResolvedMessage[]> {
   const resolved: ResolvedMessage[] = []
   for (const input of messages) {
@@ -89,7 +90,7 @@ export async function resolveContent(
       const upload = uploads.get(item.upload_id ?? '')
       if (!upload) throw new Error('matchUploads was not called.')
       const named = { ...upload, fileName: item.name ?? upload.fileName }
-      items.push({ type: 'file', upload: await detectUpload(named, item.type, maxNameBytes) })
+      items.push({ type: 'file', upload: await detectUpload(named, item.type, limits) })
     }
     resolved.push({ input, items })
   }

@@ -62,4 +62,31 @@ describe('CORS', () => {
     expect(status).toBe(200)
     expect([...sent.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
   })
+
+  const listed = [ORIGIN, 'https://other.example']
+  const strangers = [
+    'https://evil.example',
+    'null',
+    'http://app.example',
+    `${ORIGIN}.evil.example`,
+    `${ORIGIN}:8443`,
+    '',
+  ]
+  const matrix = [
+    ...strangers.map((origin) => ({ allowed: listed, origin, answer: undefined })),
+    ...[...listed, ...strangers].map((origin) => ({ allowed: [], origin, answer: undefined })),
+    ...listed.map((origin) => ({ allowed: listed, origin, answer: origin })),
+    ...[...listed, 'https://evil.example', 'null'].map((origin) => ({ allowed: ['*'], origin, answer: '*' })),
+  ]
+
+  it.each(matrix)('to a preflight of "$origin" where $allowed may, is $answer', async ({ allowed, origin, answer }) => {
+    for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
+      const headers = { origin, 'access-control-request-method': method }
+      const { status, sent, list } = await ask(allowed, headers, 'OPTIONS')
+      expect(sent.get('access-control-allow-origin')).toBe(answer)
+      expect(status).toBe(answer === undefined ? 404 : 204)
+      expect(list('access-control-allow-methods').includes(method)).toBe(answer !== undefined)
+      expect(sent.has('access-control-allow-credentials')).toBe(false)
+    }
+  })
 })

@@ -1,5 +1,6 @@
-import type { FileReading, ReadJob } from './file-reading.ts'
-import { UnreadableFileError } from './file-reading.ts'
+import { cutText, tidyText } from '../text/clean-text.ts'
+import { type FileReading, type ReadJob, UnreadableFileError } from './file-reading.ts'
+import { MOST_CHARACTERS } from './limits.ts'
 
 type Reader = (job: ReadJob) => Promise<FileReading>
 
@@ -34,8 +35,19 @@ function readerFor({ ext, kind }: ReadJob): Reader {
   return reader
 }
 
-/** The text of a file, in the reading process. Throws `UnreadableFileError`, or whatever a parser throws. */
+/** One more than are kept, which shows that there were more: a text of any length must not reach the gateway's process. */
+const MOST_SENT = MOST_CHARACTERS + 1
+
+/**
+ * The text of a file, in the reading process, tidy and no longer than is kept of it. Throws `UnreadableFileError`, or
+ * whatever a parser throws.
+ */
 export async function readSpooledFile(job: ReadJob): Promise<FileReading> {
-  const reading = await readerFor(job)(job)
+  const { text, title, note } = await readerFor(job)(job)
+  const reading = {
+    text: cutText(tidyText(text), MOST_SENT),
+    ...(title !== undefined && { title: cutText(title, MOST_SENT) }),
+    ...(note !== undefined && { note }),
+  }
   return job.complete || reading.note ? reading : { ...reading, note: HEAD_NOTE }
 }

@@ -2,9 +2,10 @@ import { Worker } from 'node:worker_threads'
 import { type ReadAnswer, type ReadJob, UnreadableFileError } from './file-reading.ts'
 import { readSpooledFile } from './read-spooled-file.ts'
 
-// The reading process: answers each job it is sent, and dies with its parent, even while a parser holds this thread.
+// The reading process: answers each job it is sent, and dies with its parent or of too much memory, even while a parser holds
+// this thread.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
-new Worker(new URL('./orphan-watch.ts', import.meta.url), {
+new Worker(new URL('./reading-watch.ts', import.meta.url), {
   workerData: process.ppid,
   resourceLimits: { maxOldGenerationSizeMb: 8 },
 }).unref()

@@ -6,6 +6,11 @@ it('makes text fit for the database', () => {
   expect(tidyText('  a  \n\n\n\n b \n')).toBe('a\n\n b')
 })
 
+it('does not choke on a long line of blanks', () => {
+  const text = `a${' '.repeat(1_000_000)}b${'\t'.repeat(1_000_000)}`
+  expect(tidyText(text)).toBe(text.trimEnd())
+})
+
 it('cuts between characters', () => {
   expect(cutText('a😀b', 2)).toBe('a')
   expect(cutText('a😀b', 3)).toBe('a😀')

@@ -6,10 +6,13 @@ export function cleanText(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(CONTROL, ' ').toWellFormed()
 }
 
+// A run of blanks is looked at once, from its first: to try again from each of them takes time by the square of its length.
+const TRAILING_BLANKS = /(?<![ \t\u00a0])[ \t\u00a0]+(?=\n|$)/g
+
 /** Also without trailing blanks and runs of empty lines, as parsers leave them. */
 export function tidyText(text: string): string {
   return cleanText(text)
-    .replace(/[ \t\u00a0]+(?=\n|$)/g, '')
+    .replace(TRAILING_BLANKS, '')
     .replace(/\n{3,}/g, '\n\n')
     .trim()
 }

@@ -16,6 +16,11 @@ describe('splitPassages', () => {
     }
   })
 
+  it.each(['.', '!', '.!', '.)', ' x', '\n x', 'x'])('does not choke on a long text of "%s"', (unit) => {
+    const text = unit.repeat(400_000 / unit.length)
+    expect(splitPassages(text).join('').replace(/\s/g, '')).toHaveLength(text.replace(/\s/g, '').length)
+  })
+
   it('loses nothing but blanks, and never half a character', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', '好', '😀', ' ', '\n', '. '), maxLength: 3_000 }), (text) => {

@@ -2,7 +2,7 @@
 export const PASSAGE_WIDTH = 1_200
 
 /** Best place first: between paragraphs, lines, sentences, clauses, words. */
-const BOUNDARIES = [/\n\s*\n/g, /\n/g, /[。!?！？…]+["'”’」』)）]*|[.!?]+["'”’)]*\s/g, /[;；,，、:：]\s?/g, /\s/g]
+const BOUNDARIES = [/\n\s*\n/g, /\n/g, /[。!?！？…]+["'”’」』)）]*|\.["'”’)]*\s/g, /[;；,，、:：]\s?/g, /\s/g]
 
 function isWide(code: number): boolean {
   return code >= 0x1100 && (code <= 0x11ff || (code >= 0x2e80 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xffe6))

@@ -1,4 +1,5 @@
 import { convert, type DomNode, type FormatCallback } from 'html-to-text'
+import { MOST_MARKUP } from '../limits.ts'
 
 /** What a cell says, on one line, whatever blocks it is made of. */
 function lineOf({ type, data, name, children }: DomNode): string {
@@ -16,7 +17,7 @@ const cell: FormatCallback = (element, _walk, builder) => {
 export function htmlText(html: string): string {
   return convert(html, {
     wordwrap: false,
-    limits: { maxInputLength: html.length + 1, maxDepth: 200, maxChildNodes: 20_000, ellipsis: '' },
+    limits: { maxInputLength: MOST_MARKUP, maxDepth: 200, maxChildNodes: 20_000, ellipsis: '' },
     formatters: { cell },
     selectors: [
       { selector: 'a', options: { ignoreHref: true } },

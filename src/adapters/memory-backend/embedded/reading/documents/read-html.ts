@@ -10,6 +10,6 @@ export async function readHtml({ path, complete }: ReadJob): Promise<FileReading
   const bytes = await readFile(path)
   const charset = /charset\s*=\s*["']?([\w-]{2,30})/i.exec(bytes.subarray(0, HEAD).toString('latin1'))?.[1]
   const html = decodeText(bytes, complete, charset)
-  const title = /<title[^>]*>([^<]*)<\/title/i.exec(html)?.[1]
+  const title = /<title[^<>]*>([^<]*)<\/title/i.exec(html)?.[1]
   return { text: htmlText(html), ...(title !== undefined && { title: decodeEntities(title.replace(/\s+/g, ' ')) }) }
 }

@@ -53,6 +53,8 @@ const CHARSETS: Readonly<Record<number, number>> = {
 
 const TOKEN = /\\([a-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-f]{2})|\\([^a-z])|([{}])|([^\\{}]+)/gi
 const MOST_GROUPS = 1_000
+const INFO_LENGTH = 2_000
+const TITLE = /\{\\title ([^{}\\]{1,200})\}/
 
 interface Group {
   hidden: boolean
@@ -162,6 +164,7 @@ export function rtfText(rtf: string): string {
 
 export async function readRtf({ path }: ReadJob): Promise<FileReading> {
   const rtf = (await readFile(path)).toString('latin1')
-  const title = /\{\\info\b[^]{0,2000}?\{\\title ([^{}\\]{1,200})\}/.exec(rtf)?.[1]
+  const info = rtf.indexOf('{\\info')
+  const title = info === -1 ? undefined : TITLE.exec(rtf.slice(info, info + INFO_LENGTH))?.[1]
   return { text: rtfText(rtf), ...(title !== undefined && { title }) }
 }
