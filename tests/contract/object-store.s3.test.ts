@@ -5,30 +5,34 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createS3ObjectStore, type S3Options } from '../../src/adapters/object-store/s3.ts'
 import { ObjectStoreError } from '../../src/ports/object-store.ts'
+import { s3Settings, swiftSettings } from '../helpers/deployments.ts'
 import { describeObjectStore, inMemory, onDisk, rejectionOf } from './object-store.ts'
 
-const endpoint = process.env.TEST_S3_ENDPOINT
-
-if (!endpoint) {
-  // tests/services/ceph-rgw.sh starts one.
-  test.skipIf(process.env.REQUIRE_SERVICES !== '1')('the S3 object store needs TEST_S3_ENDPOINT', () => {
-    expect.fail('REQUIRE_SERVICES is 1, but TEST_S3_ENDPOINT is not set')
-  })
-} else {
-  const options: S3Options = {
-    bucket: process.env.TEST_S3_BUCKET ?? 'gateway-test',
-    endpoint,
-    region: process.env.TEST_S3_REGION ?? 'us-east-1',
-    accessKeyId: process.env.TEST_S3_ACCESS_KEY_ID,
-    secretAccessKey: process.env.TEST_S3_SECRET_ACCESS_KEY,
-    forcePathStyle: true,
+// tests/services/ceph-rgw.sh and tests/services/swift-s3.sh start them.
+for (const [name, variable, settings] of [
+  ['S3', 'TEST_S3_ENDPOINT', s3Settings],
+  ['Swift', 'TEST_SWIFT_S3_ENDPOINT', swiftSettings],
+] as const) {
+  if (settings) {
+    const options: S3Options = {
+      bucket: settings.S3_BUCKET ?? '',
+      endpoint: settings.S3_ENDPOINT,
+      region: process.env.TEST_S3_REGION ?? 'us-east-1',
+      accessKeyId: settings.S3_ACCESS_KEY_ID,
+      secretAccessKey: settings.S3_SECRET_ACCESS_KEY,
+      forcePathStyle: true,
+    }
+    describeObjectStore(`${name} at ${settings.S3_ENDPOINT}`, () => createS3ObjectStore(options))
+    describeRealS3(name, options)
+  } else {
+    test.skipIf(process.env.REQUIRE_SERVICES !== '1')(`the S3 object store needs ${variable}`, () => {
+      expect.fail(`REQUIRE_SERVICES is 1, but ${variable} is not set`)
+    })
   }
-  describeObjectStore(`S3 at ${endpoint}`, () => createS3ObjectStore(options))
-  describeRealS3(options)
 }
 
-function describeRealS3(options: S3Options): void {
-  describe('a real S3', () => {
+function describeRealS3(name: string, options: S3Options): void {
+  describe(`a real ${name}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 's3-store-'))
     const store = createS3ObjectStore(options)
     afterAll(async () => {

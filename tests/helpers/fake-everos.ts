@@ -18,6 +18,8 @@ import {
  * - `lost`: the call is carried out, then the connection breaks.
  * - `stall`: nothing is done, and no answer comes until the client leaves.
  * - `html`: a proxy's page with status 200; nothing is done.
+ * - `dropped`: the models fail once the buffer is emptied: a 500, and what was to become a memory is nowhere.
+ * - `dropped-and-lost`: the same, and the connection breaks.
  * - `nothing`: for a flush: it finds nothing to extract, and does nothing.
  */
 export type EverosFault =
@@ -26,6 +28,8 @@ export type EverosFault =
   | 'lost'
   | 'stall'
   | 'html'
+  | 'dropped'
+  | 'dropped-and-lost'
   | 'nothing'
 
 export type EverosRoute = 'add' | 'flush' | 'search' | 'get' | 'delete' | 'health'
@@ -100,8 +104,12 @@ export async function startFakeEveros(options: FakeEverosOptions = {}): Promise<
       if (route === 'health') return send(response, 200, health(options.embed ?? false))
       if (!body) throw new EverosRefusal(422, 'INVALID_INPUT', 'JSON decode error')
       if (fault === 'nothing') return send(response, 200, { request_id, data: { status: 'no_extraction' } })
-      const data = routes[route](memory, body, options.embed ?? false)
-      if (fault === 'lost') return void response.socket?.resetAndDestroy()
+      const isDropped = fault === 'dropped' || fault === 'dropped-and-lost'
+      const data = isDropped
+        ? memory.drop(() => routes[route](memory, body, false))
+        : routes[route](memory, body, options.embed ?? false)
+      if (fault === 'dropped') throw new EverosRefusal(500, 'INTERNAL_ERROR', 'Internal server error')
+      if (fault === 'lost' || fault === 'dropped-and-lost') return void response.socket?.resetAndDestroy()
       send(response, 200, { request_id, data })
     } catch (error) {
       const { status, code, message } =
