@@ -1,3 +1,4 @@
+import { placeTemplate } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface Deployment {
@@ -37,7 +38,10 @@ export const deployments: Deployment[] = [
   {
     name: 'embedded defaults',
     missing: undefined,
-    prepare: async (storageDir) => ({ settings: { STORAGE_DIR: storageDir }, drop: async () => {} }),
+    prepare: async (storageDir) => {
+      placeTemplate(storageDir)
+      return { settings: { STORAGE_DIR: storageDir }, drop: async () => {} }
+    },
   },
   {
     name: 'PostgreSQL',
