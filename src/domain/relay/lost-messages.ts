@@ -1,6 +1,7 @@
 import { BackendError } from '../../ports/memory-backend.ts'
+import { selectUnflushed } from '../sessions/queries.ts'
 import { backendMessages, upstreamOf } from './backend-messages.ts'
-import { type BatchRow, type ClaimedSession, selectBatchContent, selectUnflushed } from './queries.ts'
+import { type BatchRow, type ClaimedSession, selectBatchContent } from './queries.ts'
 import type { RelayDependencies } from './session-relay.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, lte, max, min, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, max, min, or, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { type BatchState, batches } from '../../db/schema/batches.ts'
@@ -238,31 +238,6 @@ export async function selectBatchContent(db: Database, batchId: string) {
     db.select().from(attachments).where(eq(attachments.batchId, batchId)),
   ])
   return { messages: rows, attachments: new Map(files.map((file) => [file.id, file])) }
-}
-
-/** The session's messages before `position` that were relayed since its last flush, in their order. */
-export function selectUnflushed(
-  db: Database,
-  sessionId: string,
-  position: number,
-): Promise<{ batchId: string; upstreamTimestamp: number }[]> {
-  const lastFlush = db
-    .select({ position: max(batches.position) })
-    .from(batches)
-    .where(and(eq(batches.sessionId, sessionId), eq(batches.action, 'flush'), eq(batches.state, 'relayed')))
-  return db
-    .select({ batchId: messages.batchId, upstreamTimestamp: messages.upstreamTimestamp })
-    .from(messages)
-    .innerJoin(batches, eq(batches.id, messages.batchId))
-    .where(
-      and(
-        eq(messages.sessionId, sessionId),
-        eq(batches.state, 'relayed'),
-        lt(batches.position, position),
-        gt(messages.upstreamTimestamp, sql`coalesce((${lastFlush}), 0)`),
-      ),
-    )
-    .orderBy(asc(messages.upstreamTimestamp))
 }
 
 /** Gives the session's later open batches the state of one that they depend on. */
