@@ -9,8 +9,10 @@ import { secure } from './http/middleware/secure.ts'
 import { openApiDocument } from './http/openapi.ts'
 import { createRouter } from './http/router.ts'
 import { attachmentRoutes } from './http/routes/attachments.ts'
+import { erasureRoutes } from './http/routes/erasures.ts'
 import { healthRoutes } from './http/routes/health.ts'
 import { memoryRoutes } from './http/routes/memories.ts'
+import { operationRoutes } from './http/routes/operations.ts'
 import { resourceRoutes } from './http/routes/resources.ts'
 import { sessionRoutes } from './http/routes/sessions.ts'
 import { userRoutes } from './http/routes/users.ts'
@@ -39,4 +41,6 @@ function mountNativeApi(app: OpenAPIHono<HttpEnv>, limits: Limits, isStopping: (
   app.route('/', resourceRoutes())
   app.route('/', attachmentRoutes())
   app.route('/', sessionRoutes())
+  app.route('/', operationRoutes())
+  app.route('/', erasureRoutes())
 }

@@ -11,14 +11,20 @@ import type { SessionRelay } from './relay/session-relay.ts'
 /** Durable work. Each job does one domain verb, and doing it twice is harmless. */
 export type Job =
   | { name: 'relay-session'; sessionId: string }
-  /** `settlesAt`: ISO time until which the backend may still be at work on what was sent to it. */
-  | { name: 'forget-session'; sessionId: string; settlesAt?: string }
+  | { name: 'erase'; erasureId: string }
   | { name: 'sweep-orphans' }
 
 export interface JobQueue {
   /** Enqueues in the caller's transaction: the job exists if and only if that commits. A twin that has not begun yet serves both. */
   enqueue(tx: Database, job: Job): Promise<void>
+  /** When the queued relay of each of these sessions is due; a session without one is left out. */
+  relayTimes(sessionIds: readonly string[]): Promise<ReadonlyMap<string, Date>>
 }
+
+/** What a surface adds to the transaction of a verb's effect, given the verb's result: the answer it will repeat, for one. */
+export type AlsoStore<T> = (tx: Database, result: T) => Promise<void>
+
+export const nothingElse = async (): Promise<void> => {}
 
 /** What the domain needs of the process. */
 export interface DomainServices {

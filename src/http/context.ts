@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
-import type { Context as HonoContext } from 'hono'
+import type { Context as HonoContext, Next } from 'hono'
 import type { Config } from '../config/config.ts'
 import type { Context, DomainServices, SystemContext } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -93,10 +93,26 @@ export async function authenticateEarly(c: HttpContext): Promise<Context | undef
 
 /** True, or `unauthenticated`: creating users is the operator's, unless the gateway runs on loopback without an admin key. */
 export function requireAdmin(c: HttpContext): true {
-  const { adminKey, openRegistration } = c.get('services').config
-  if (openRegistration) return true
+  return c.get('services').config.openRegistration || requireAdminKey(c)
+}
+
+/** True, or `unauthenticated`: what is the operator's alone, wherever the gateway runs. */
+function requireAdminKey(c: HttpContext): true {
+  if (isAdmin(c)) return true
+  c.get('services').events.authenticationFailed()
+  throw new GatewayError('unauthenticated', 'Send the GATEWAY_ADMIN_KEY in the header Authorization: Bearer <key>.')
+}
+
+/** Middleware of the operator's routes: comes before anything of the request is looked at. */
+export async function adminOnly(c: HttpContext, next: Next): Promise<void> {
+  requireAdminKey(c)
+  await next()
+}
+
+/** Whether the request shows the admin key; never, if none is set. */
+export function isAdmin(c: HttpContext): boolean {
+  const { adminKey } = c.get('services').config
   const given = Buffer.from(bearerToken(c) ?? '')
   const wanted = Buffer.from(adminKey ?? '')
-  if (adminKey && given.length === wanted.length && timingSafeEqual(given, wanted)) return true
-  throw new GatewayError('unauthenticated', 'Send the GATEWAY_ADMIN_KEY in the header Authorization: Bearer <key>.')
+  return adminKey !== undefined && given.length === wanted.length && timingSafeEqual(given, wanted)
 }

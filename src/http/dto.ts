@@ -1,12 +1,23 @@
 import type { z } from '@hono/zod-openapi'
 import type { AttachmentRow } from '../domain/attachments/queries.ts'
+import type { getErasure } from '../domain/erasure/get-erasure.ts'
 import { resourceUri } from '../domain/ids.ts'
+import type { Operation } from '../domain/operations/list-operations.ts'
 import type { ResourceWithFile } from '../domain/resources/queries.ts'
 import type { SearchResult } from '../domain/search/search-memory.ts'
 import type { listMessages, listSessions } from '../domain/sessions/list-sessions.ts'
 import type { StoredAttachment } from '../domain/sessions/store-batch.ts'
 import type { UserKeyRow } from '../domain/users/queries.ts'
-import type { Attachment, Message, Resource, SearchResults, Session, UserKey } from './schemas.ts'
+import type {
+  Attachment,
+  Erasure,
+  Message,
+  Operation as OperationBody,
+  Resource,
+  SearchResults,
+  Session,
+  UserKey,
+} from './schemas.ts'
 
 type File = StoredAttachment | AttachmentRow
 
@@ -131,6 +142,40 @@ function messageState(
   if (state === 'failed' || state === 'rejected') return 'failed'
   if (state !== 'relayed') return 'queued'
   return isExtracted ? 'extracted' : 'accumulated'
+}
+
+export function toOperation({ batch, ...row }: Operation): z.infer<typeof OperationBody> {
+  return {
+    operation_id: batch.id,
+    action: batch.action,
+    status: batch.state as z.infer<typeof OperationBody>['status'],
+    reason: batch.reason,
+    attempts: batch.attempts,
+    next_try_at: row.nextTryAt?.toISOString() ?? null,
+    session_id: row.externalSessionId,
+    ...(row.resourceId !== null && { resource_id: row.resourceId }),
+    app_id: row.appId,
+    project_id: row.projectId,
+    message_count: row.messageCount,
+    created_at: batch.createdAt.toISOString(),
+    updated_at: batch.updatedAt.toISOString(),
+  }
+}
+
+export function toErasure(row: Awaited<ReturnType<typeof getErasure>>): z.infer<typeof Erasure> {
+  return {
+    erasure_id: row.id,
+    kind: row.kind,
+    status: row.status,
+    requested_by: row.requestedBy === 'admin' ? 'admin' : 'user',
+    sessions: row.sessions,
+    messages: row.messages,
+    objects: row.objects,
+    bytes: row.bytes,
+    pending_operator: row.leftUpstream,
+    requested_at: row.createdAt.toISOString(),
+    finished_at: row.finishedAt?.toISOString() ?? null,
+  }
 }
 
 export function toUserKey(row: UserKeyRow): z.infer<typeof UserKey> {

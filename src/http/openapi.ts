@@ -1,6 +1,16 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { HttpEnv } from './context.ts'
 
+/** Of every write. `answerOnce` reads and checks it: a validator for it would have all headers of each request copied. */
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header' as const,
+  required: false,
+  schema: { type: 'string' as const, minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+  description:
+    'The same request with the same key is done once in 24 hours; a repetition gets the first answer, with Idempotent-Replayed: true.',
+}
+
 interface MultipartShape {
   properties: Record<string, { type: 'string'; format?: 'binary'; default?: string; description?: string }>
   required: string[]
@@ -21,7 +31,12 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
     scheme: 'bearer',
     description: 'A user key (uk_…). It may also be sent as user_id and user_key in the body, form or query.',
   })
-  return app.getOpenAPI31Document({
+  app.openAPIRegistry.registerComponent('securitySchemes', 'adminKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description: "The operator's key: GATEWAY_ADMIN_KEY.",
+  })
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Memory Gateway',
@@ -31,4 +46,12 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
     },
     security: [{ userKey: [] }, {}],
   })
+  for (const path of Object.values(document.paths ?? {})) {
+    for (const operation of [path.post, path.patch, path.delete]) {
+      if (operation && operation.operationId !== 'searchMemories') {
+        operation.parameters = [...(operation.parameters ?? []), idempotencyKey]
+      }
+    }
+  }
+  return document
 }

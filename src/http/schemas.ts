@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { errorCodes } from '../domain/errors.ts'
+import { operationStates } from '../domain/operations/schemas.ts'
 import { fileItemTypes } from '../domain/sessions/schemas.ts'
 import { cleanText } from '../domain/text-schemas.ts'
 
@@ -149,6 +150,44 @@ export const Message = z
   })
   .openapi('Message')
 
+export const Operation = z
+  .object({
+    operation_id: z.string(),
+    action: z.enum(['add', 'flush']),
+    status: z.enum(operationStates).describe('rejected and failed have ended; the others are tried again'),
+    reason: z.string().nullable().describe("The backend's code of the last failure"),
+    attempts: z.number().int().describe('How often the backend had it without saying what became of it'),
+    next_try_at: z.string().nullable().describe('Null when it has ended, or is under way'),
+    session_id: z.string(),
+    resource_id: z.string().optional(),
+    app_id: z.string(),
+    project_id: z.string(),
+    message_count: z.number().int(),
+    created_at: z.string(),
+    updated_at: z.string(),
+  })
+  .openapi('Operation')
+
+export const Erasure = z
+  .object({
+    erasure_id: z.string(),
+    kind: z.enum(['user', 'session', 'resource']),
+    status: z
+      .enum(['processing', 'pending_operator', 'done'])
+      .describe('pending_operator: removed here; the backend cannot delete, and its operator has to'),
+    requested_by: z.enum(['user', 'admin']),
+    sessions: z.number().int(),
+    messages: z.number().int(),
+    objects: z.number().int(),
+    bytes: z.number().int(),
+    pending_operator: z
+      .array(z.object({ project_id: z.string(), session_id: z.string().optional() }))
+      .describe("What is left in the backend, by the backend's own names"),
+    requested_at: z.string(),
+    finished_at: z.string().nullable(),
+  })
+  .openapi('Erasure')
+
 export const UserKey = z
   .object({
     key_id: z.string(),
@@ -196,6 +235,14 @@ export function jsonResponse<T extends z.ZodType>(schema: T, description: string
 
 export function jsonRequest<T extends z.ZodType>(schema: T) {
   return { required: true, content: { 'application/json': { schema } } }
+}
+
+/** The answer to a deletion. */
+export const deletedResponse = {
+  description: 'Deleted: hidden at once, and being removed',
+  headers: {
+    Location: { description: 'Where its receipt is: /erasures/{erasure_id}', schema: { type: 'string' as const } },
+  },
 }
 
 const bytes = { content: { 'application/octet-stream': { schema: { type: 'string' as const, format: 'binary' } } } }

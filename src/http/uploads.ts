@@ -48,6 +48,11 @@ export async function withUpload<T>(
   return { ctx, stored: await work(ctx, { input, files: form.files }) }
 }
 
+/** What makes two files the same for an `Idempotency-Key`. */
+export function identityOf({ uploadId, fileName, file }: UploadedForm['files'][number]) {
+  return { uploadId, fileName: fileName ?? null, sha256: file.sha256 }
+}
+
 function credentials(fields: ReadonlyMap<string, string>): CredentialFields {
   return { user_id: fields.get('user_id'), user_key: fields.get('user_key') }
 }

@@ -1,6 +1,6 @@
 import { sweepOrphans } from '../domain/attachments/sweep-orphans.ts'
 import type { DomainServices, SystemContext } from '../domain/context.ts'
-import { forgetSession } from '../domain/sessions/forget-session.ts'
+import { continueErasure } from '../domain/erasure/continue-erasure.ts'
 import type { Log } from '../observability/logger.ts'
 import type { JobHandlers } from './queue.ts'
 
@@ -14,8 +14,7 @@ export function createJobHandlers(services: DomainServices, log: Log, orphanGrac
   })
   return {
     'relay-session': async ({ sessionId }) => (await services.relay.drain(sessionId)) === 'idle',
-    'forget-session': ({ sessionId, settlesAt, name }, signal) =>
-      forgetSession(context(name, signal), sessionId, settlesAt === undefined ? 0 : Date.parse(settlesAt)),
+    erase: ({ erasureId, name }, signal) => continueErasure(context(name, signal), erasureId),
     'sweep-orphans': async ({ name }, signal) => {
       await sweepOrphans(context(name, signal), orphanGraceMs)
       return true

@@ -20,7 +20,7 @@ export type JobHandlers = {
 const QUEUES = {
   // A request relays what it stored by itself; its job is there for when it could not.
   'relay-session': { startAfter: 5, retryLimit: 30, retryDelay: 2, retryDelayMax: 300, parallel: 8 },
-  'forget-session': { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 600, parallel: 4 },
+  erase: { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 600, parallel: 4 },
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
 } as const satisfies Record<Job['name'], object>
 
@@ -66,9 +66,17 @@ export async function startQueue(
     async enqueue(tx, job) {
       await boss.send(job.name, job, {
         db: queueDatabase(tx),
-        singletonKey: 'sessionId' in job ? job.sessionId : job.name,
+        singletonKey: keyOf(job),
         startAfter: QUEUES[job.name].startAfter,
       })
+    },
+    async relayTimes(sessionIds) {
+      const queued = await Promise.all(
+        sessionIds.map((key) =>
+          boss.findJobs('relay-session', { key, queued: true }).then(([job]) => [key, job?.startAfter]),
+        ),
+      )
+      return new Map(queued.flatMap(([key, at]) => (typeof key === 'string' && at instanceof Date ? [[key, at]] : [])))
     },
     async work(handlers) {
       for (const name of jobNames) await workOn(boss, name, handlers, options)
@@ -78,6 +86,11 @@ export async function startQueue(
       await boss.stop({ graceful: true, timeout: 20_000, close: options.postgresUrl !== undefined })
     },
   }
+}
+
+function keyOf(job: Job): string {
+  if ('sessionId' in job) return job.sessionId
+  return 'erasureId' in job ? job.erasureId : job.name
 }
 
 async function workOn(

@@ -33,6 +33,10 @@ export function createEvents(metrics: Metrics, log: Log) {
         "dropped a foreign row of the backend's answer",
       )
     },
+    accessDenied(target: string, userId: string, requestId: string) {
+      metrics.deniedAccess.inc({ target })
+      log.warn({ target, userId, requestId }, "denied a request for another user's data")
+    },
     authenticationFailed() {
       metrics.authFailures.inc()
     },

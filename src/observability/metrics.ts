@@ -35,6 +35,12 @@ export function createMetrics() {
       labelNames: ['reason'] as const,
       registers,
     }),
+    deniedAccess: new Counter({
+      name: 'gateway_denied_access_total',
+      help: "Requests that named what is another user's.",
+      labelNames: ['target'] as const,
+      registers,
+    }),
     authFailures: new Counter({
       name: 'gateway_auth_failures_total',
       help: 'Requests without a valid key.',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { until } from '../helpers/client.ts'
+import { call, until } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, deployments, swiftDeployment } from '../helpers/deployments.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 
@@ -45,7 +45,7 @@ describe.each([...deployments, swiftDeployment])('the curl examples on $name', (
   })
 
   it('has a block for each step', () => {
-    expect(blocks).toHaveLength(8)
+    expect(blocks).toHaveLength(9)
   })
 
   it('1: health', async () => {
@@ -142,5 +142,23 @@ describe.each([...deployments, swiftDeployment])('the curl examples on $name', (
       text: expect.any(String),
       attachments: [expect.objectContaining({ type: 'image', name: 'simple-multimodal-image.png' })],
     })
+  })
+
+  it('9: delete everything', async () => {
+    const { erasure_id: id, status } = await curl(9)
+    expect(status).toBe('processing')
+    const receipt = await until(
+      async () => (await call(`${gateway.url}/erasures/${id}`)).body,
+      (body) => body.status !== 'processing',
+    )
+    // EverOS cannot delete: what it keeps is named to its operator.
+    const isDone = {
+      kind: 'user',
+      status: deployment.name.includes('EverOS') ? 'pending_operator' : 'done',
+      sessions: 2,
+      objects: 3,
+    }
+    expect(receipt).toMatchObject(isDone)
+    expect((await curl(7)).error.code).toBe('unauthenticated')
   })
 })

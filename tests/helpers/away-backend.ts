@@ -17,7 +17,7 @@ export interface AwayBackend {
   close(): Promise<void>
 }
 
-export async function startAwayBackend(): Promise<AwayBackend> {
+export async function startAwayBackend(settings: Record<string, string> = {}): Promise<AwayBackend> {
   const fake = await startFakeEveros()
   const gate = await startTcpGate(fake.url)
   const gateway = await startGateway({
@@ -26,6 +26,7 @@ export async function startAwayBackend(): Promise<AwayBackend> {
     RELAY_WAIT_MS: String(waitMs),
     BACKEND_ADD_TIMEOUT_MS: '1000',
     BACKEND_SEARCH_TIMEOUT_MS: '500',
+    ...settings,
   })
   return {
     gateway,

@@ -107,10 +107,15 @@ export class TestUser {
   }
 }
 
-export async function createUser(base: string, id = `user_${randomBytes(6).toString('hex')}`): Promise<TestUser> {
+/** `headers`: the admin key, where one is needed. */
+export async function createUser(
+  base: string,
+  id = `user_${randomBytes(6).toString('hex')}`,
+  headers: Record<string, string> = {},
+): Promise<TestUser> {
   const answer = await call(`${base}/users`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ user_id: id }),
   })
   if (answer.status !== 201) throw new Error(`POST /users answered ${answer.status}: ${JSON.stringify(answer.body)}`)

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { eq } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
+import { batches } from '../../src/db/schema/batches.ts'
+import { messages as messageRows } from '../../src/db/schema/messages.ts'
 import { userResources } from '../../src/db/schema/user-resources.ts'
 import { type Answer, call, createUser, type TestUser } from './client.ts'
 import type { TestGateway } from './gateway.ts'
@@ -18,6 +20,9 @@ export interface Ids {
   readonly conversation: string
   readonly resource: string
   readonly attachment: string
+  /** Of a batch that the backend refused. */
+  readonly operation: string
+  readonly erasure: string
 }
 
 interface Request {
@@ -31,9 +36,10 @@ interface Request {
  * Who may call a route.
  * - `anyone`: no key is needed.
  * - `user`: a key is needed.
+ * - `admin`: the admin key is needed.
  */
 interface Route {
-  readonly access: 'anyone' | 'user'
+  readonly access: 'anyone' | 'user' | 'admin'
   /** What a valid request of the owner's gets. */
   readonly status: number
   /** What another user gets who names the owner's ids: refused, or an answer with nothing of the owner's. */
@@ -57,6 +63,12 @@ export const routes: Readonly<Record<string, Route>> = {
     status: 201,
     toOthers: 201,
     request: () => ({ path: '/users', json: { user_id: `made_${randomBytes(6).toString('hex')}` } }),
+  },
+  'DELETE /users/{user_id}': {
+    access: 'user',
+    status: 202,
+    toOthers: 404,
+    request: ({ user }) => ({ path: `/users/${user}` }),
   },
   'POST /users/{user_id}/keys': {
     access: 'user',
@@ -176,6 +188,31 @@ export const routes: Readonly<Record<string, Route>> = {
     toOthers: 404,
     request: ({ session }) => ({ path: `/sessions/${name(session)}` }),
   },
+  'GET /operations': { access: 'user', status: 200, toOthers: 200, request: () => ({ path: '/operations' }) },
+  'POST /operations/{operation_id}/retry': {
+    access: 'user',
+    status: 202,
+    toOthers: 404,
+    request: ({ operation }) => ({ path: `/operations/${operation}/retry` }),
+  },
+  'GET /erasures/{erasure_id}': {
+    access: 'anyone',
+    status: 200,
+    toOthers: 200,
+    request: ({ erasure }) => ({ path: `/erasures/${erasure}` }),
+  },
+  'GET /admin/operations': {
+    access: 'admin',
+    status: 200,
+    toOthers: 401,
+    request: () => ({ path: '/admin/operations' }),
+  },
+  'POST /admin/operations/{operation_id}/retry': {
+    access: 'admin',
+    status: 202,
+    toOthers: 401,
+    request: ({ operation }) => ({ path: `/admin/operations/${operation}/retry` }),
+  },
 }
 
 /** How a request says whose it is: in the header, or as fields of its query, body or form. */
@@ -215,6 +252,18 @@ export async function createOwned(gateway: TestGateway): Promise<Owned> {
   await user.post('/memories/flush', { session_id: session })
   const resource = await user.addResource(file, { title })
   const key = await user.post(`/users/${user.id}/keys`)
+  const refused = await user.post('/memories/add', {
+    session_id: 'chat:refused',
+    messages: [{ role: 'user', content: 'x' }],
+  })
+  const [failed] = await gateway.services.db
+    .update(batches)
+    .set({ state: 'failed', reason: 'TIMEOUT' })
+    .from(messageRows)
+    .where(and(eq(messageRows.batchId, batches.id), eq(messageRows.id, refused.body.message_ids[0])))
+    .returning({ batchId: batches.id })
+  await user.post('/memories/add', { session_id: 'chat:gone', messages: [{ role: 'user', content: 'x' }] })
+  const deletion = await user.delete('/sessions/chat:gone')
   const ids = {
     user: user.id,
     key: key.body.key_id,
@@ -222,6 +271,8 @@ export async function createOwned(gateway: TestGateway): Promise<Owned> {
     conversation,
     resource: resource.body.resource_id,
     attachment: added.body.attachments[0].attachment_id,
+    operation: failed?.batchId ?? '',
+    erasure: deletion.headers.get('location')?.split('/').at(-1) ?? '',
   }
   const secrets = [spoken, written, title, fileName, user.key, key.body.user_key]
   return { user, ids, secrets }
@@ -237,5 +288,7 @@ export function unknownIds(): Ids {
     conversation: word,
     resource: `r_${randomBytes(16).toString('hex')}`,
     attachment: `att_${word}`,
+    operation: `bat_${word}`,
+    erasure: `era_${word}`,
   }
 }

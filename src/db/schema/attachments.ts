@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { bigint, foreignKey, index, pgTable, text, unique } from 'drizzle-orm/pg-core'
 import { batches } from './batches.ts'
 import { instant } from './columns.ts'
@@ -33,6 +34,8 @@ export const attachments = pgTable(
     /** Lower-case hex. */
     sha256: text().notNull(),
     state: text({ enum: attachmentStates }).notNull(),
+    /** Which erasure waits for its object to go. */
+    erasureId: text('erasure_id'),
     createdAt: instant('created_at').notNull().defaultNow(),
     updatedAt: instant('updated_at').notNull().defaultNow(),
   },
@@ -40,6 +43,7 @@ export const attachments = pgTable(
     foreignKey({ columns: [table.userId, table.batchId], foreignColumns: [batches.userId, batches.id] }),
     foreignKey({ columns: [table.userId, table.messageId], foreignColumns: [messages.userId, messages.id] }),
     unique('attachments_user_id_id_key').on(table.userId, table.id),
+    index('attachments_erasure_id_idx').on(table.erasureId).where(sql`erasure_id is not null`),
     index('attachments_message_id_idx').on(table.messageId),
     index('attachments_batch_id_idx').on(table.batchId),
     index('attachments_state_updated_at_idx').on(table.state, table.updatedAt),

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { bigint, foreignKey, index, integer, pgTable, text, unique } from 'drizzle-orm/pg-core'
 import { instant } from './columns.ts'
 import { sessions } from './sessions.ts'
@@ -43,5 +44,7 @@ export const batches = pgTable(
     unique('batches_user_id_id_key').on(table.userId, table.id),
     index('batches_session_id_state_position_idx').on(table.sessionId, table.state, table.position),
     index('batches_state_updated_at_idx').on(table.state, table.updatedAt),
+    // What is not relayed (yet) is little, and listed by user.
+    index('batches_user_id_created_at_idx').on(table.userId, table.createdAt).where(sql`state <> 'relayed'`),
   ],
 )

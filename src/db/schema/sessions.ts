@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { bigint, foreignKey, index, pgTable, text, unique } from 'drizzle-orm/pg-core'
 import { instant } from './columns.ts'
 import { scopes } from './scopes.ts'
@@ -29,8 +30,10 @@ export const sessions = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     lastActivityAt: instant('last_activity_at').notNull().defaultNow(),
     deletedAt: instant('deleted_at'),
-    /** When the backend was done with the deletion, as far as it can delete. */
-    forgottenAt: instant('forgotten_at'),
+    /** By which erasure it is being deleted; null again when that is done. */
+    erasureId: text('erasure_id'),
+    /** Of a deleted session: until when the backend may still be at work on something of it. */
+    settlesAt: instant('settles_at'),
   },
   (table) => [
     foreignKey({ columns: [table.userId, table.scopeId], foreignColumns: [scopes.userId, scopes.id] }).onDelete(
@@ -38,6 +41,7 @@ export const sessions = pgTable(
     ),
     unique('sessions_scope_id_external_id_key').on(table.scopeId, table.externalId),
     unique('sessions_user_id_id_key').on(table.userId, table.id),
+    index('sessions_erasure_id_idx').on(table.erasureId).where(sql`erasure_id is not null`),
     index('sessions_scope_id_last_activity_at_idx').on(table.scopeId, table.lastActivityAt, table.id),
   ],
 )

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { type ByteRange, ObjectNotFoundError } from '../../ports/object-store.ts'
+import { refuseUnknown } from '../audit/refuse-unknown.ts'
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { type AttachmentRow, findAttachment } from './queries.ts'
@@ -8,7 +9,7 @@ import { verifySha256 } from './verify-bytes.ts'
 /** A stored original of the caller's. */
 export async function requireAttachment(ctx: Context, id: string): Promise<AttachmentRow> {
   const attachment = await findAttachment(ctx.services.db, ctx.caller, id)
-  if (!attachment) throw new GatewayError('not_found', 'There is no such attachment.')
+  if (!attachment) throw await refuseUnknown(ctx, 'attachment', id)
   return attachment
 }
 

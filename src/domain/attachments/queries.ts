@@ -5,7 +5,10 @@ import { batches } from '../../db/schema/batches.ts'
 import type { Owner } from '../context.ts'
 
 export type AttachmentRow = typeof attachments.$inferSelect
-export type NewAttachment = Omit<AttachmentRow, 'messageId' | 'state' | 'createdAt' | 'updatedAt' | 'userId'>
+export type NewAttachment = Omit<
+  AttachmentRow,
+  'messageId' | 'state' | 'erasureId' | 'createdAt' | 'updatedAt' | 'userId'
+>
 
 export async function insertReceiving(tx: Database, owner: Owner, rows: readonly NewAttachment[]): Promise<void> {
   await tx
@@ -80,12 +83,17 @@ export async function markDeleting(tx: Database, owner: Owner, batchIds: readonl
     .returning()
 }
 
-/** The same for all batches of a session. */
-export function markSessionDeleting(tx: Database, owner: Owner, sessionId: string): Promise<AttachmentRow[]> {
+/** The same for all batches of a session that is erased. */
+export function markSessionDeleting(
+  tx: Database,
+  owner: Owner,
+  sessionId: string,
+  erasureId: string,
+): Promise<AttachmentRow[]> {
   const ofSession = tx.select({ id: batches.id }).from(batches).where(eq(batches.sessionId, sessionId))
   return tx
     .update(attachments)
-    .set({ state: 'deleting', batchId: null, messageId: null, updatedAt: sql`now()` })
+    .set({ state: 'deleting', batchId: null, messageId: null, erasureId, updatedAt: sql`now()` })
     .where(and(eq(attachments.userId, owner.userId), inArray(attachments.batchId, ofSession)))
     .returning()
 }

@@ -1,7 +1,8 @@
 import type { SystemContext } from '../context.ts'
+import { resumeErasures } from '../erasure/continue-erasure.ts'
+import { deleteOldKeys } from '../idempotency/queries.ts'
 import { resumeSessions } from '../relay/resume-sessions.ts'
 import { discardReceiving } from '../sessions/discard-batch.ts'
-import { resumeForgetting } from '../sessions/forget-session.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { selectAbandoned, selectDeleting } from './queries.ts'
 
@@ -15,7 +16,7 @@ const SETTLED_MS = 300_000
 
 /**
  * Removes uploads that stopped half-way longer than the grace time ago, deletes objects that nothing refers to, and
- * takes up relays and deletions whose work no one is doing.
+ * takes up relays and erasures whose work no one is doing. Lets go of old idempotency keys.
  */
 export async function sweepOrphans(ctx: SystemContext, graceMs: number): Promise<void> {
   const { db, events } = ctx.services
@@ -29,5 +30,6 @@ export async function sweepOrphans(ctx: SystemContext, graceMs: number): Promise
     page = await selectDeleting(db, settledMs, PAGE)
   }
   await resumeSessions(ctx, STALLED_MS)
-  await resumeForgetting(ctx)
+  await resumeErasures(ctx)
+  await deleteOldKeys(db)
 }

@@ -7,6 +7,7 @@ import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { sessions } from '../../db/schema/sessions.ts'
 import type { Owner } from '../context.ts'
+import { idUnlessErased } from '../users/queries.ts'
 
 export type BatchRow = typeof batches.$inferSelect
 
@@ -18,7 +19,7 @@ export async function insertBatch(
   owner: Owner,
   batch: Pick<BatchRow, 'id' | 'action' | 'state'> & Partial<Pick<BatchRow, 'sessionId' | 'position'>>,
 ): Promise<void> {
-  await tx.insert(batches).values({ ...batch, userId: owner.userId })
+  await tx.insert(batches).values({ ...batch, userId: idUnlessErased(owner) })
 }
 
 /** False if the sweeper took the batch for abandoned and removed it. */

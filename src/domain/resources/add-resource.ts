@@ -1,5 +1,6 @@
 import { detectUpload } from '../attachments/detect-upload.ts'
-import type { Context } from '../context.ts'
+import { recordAudit } from '../audit/record-audit.ts'
+import { type AlsoStore, type Context, nothingElse } from '../context.ts'
 import { createId, createResourceId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
 import { insertBatch } from '../relay/queries.ts'
@@ -7,7 +8,7 @@ import { relayOrDiscard } from '../relay/relay-or-discard.ts'
 import { ensureScope } from '../sessions/ensure-scope.ts'
 import { setLastUpstreamTimestamp } from '../sessions/queries.ts'
 import type { ResolvedItem, Upload } from '../sessions/resolve-content.ts'
-import { type StoredBatch, storeBatch } from '../sessions/store-batch.ts'
+import { bytesOf, type StoredBatch, storeBatch } from '../sessions/store-batch.ts'
 import { insertResource } from './queries.ts'
 import { AddResourceInput } from './schemas.ts'
 
@@ -21,7 +22,12 @@ export interface StoredResource {
 }
 
 /** Stores one file as a resource with a session of its own. */
-export async function storeResource(ctx: Context, input: unknown, upload: Upload): Promise<StoredResource> {
+export async function storeResource(
+  ctx: Context,
+  input: unknown,
+  upload: Upload,
+  also: AlsoStore<StoredResource> = nothingElse,
+): Promise<StoredResource> {
   const { app_id: appId, project_id: projectId, title, description } = parseInput(AddResourceInput, input)
   const detected = await detectUpload(upload, undefined, ctx.services.limits.filenameBytes)
   const scope = await ensureScope(ctx, { appId, projectId })
@@ -52,6 +58,8 @@ export async function storeResource(ctx: Context, input: unknown, upload: Upload
         description: description ?? null,
         status: 'processing',
       })
+      await recordAudit(tx, ctx, { action: 'resource.add', target: resourceId, bytes: bytesOf(stored) })
+      await also(tx, { resourceId, sessionId, batch: stored, flushId })
     },
   )
   return { resourceId, sessionId, batch, flushId }

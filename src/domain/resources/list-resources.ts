@@ -1,7 +1,8 @@
-import type { Database } from '../../db/database.ts'
-import type { Context } from '../context.ts'
+import { inTransaction } from '../../db/database.ts'
+import { recordAudit } from '../audit/record-audit.ts'
+import { refuseUnknown } from '../audit/refuse-unknown.ts'
+import { type AlsoStore, type Context, nothingElse } from '../context.ts'
 import { decodeCursor, toPage } from '../cursor.ts'
-import { GatewayError } from '../errors.ts'
 import { parseInput } from '../parse-input.ts'
 import { findScope } from '../sessions/queries.ts'
 import { findResource, type ResourceWithFile, selectResources, updateResourceText } from './queries.ts'
@@ -24,23 +25,30 @@ export async function listResources(ctx: Context, input: unknown) {
   return toPage(rows, limit, (row) => ({ sort: row.createdMicros, id: row.resource.id }))
 }
 
-/** `tx`: the transaction to read in, if there is one. */
-export async function requireResource(
-  ctx: Context,
-  id: string,
-  tx: Database = ctx.services.db,
-): Promise<ResourceWithFile> {
-  const row = await findResource(tx, ctx.caller, id)
-  if (!row) throw new GatewayError('not_found', 'There is no such resource.')
+/** A resource of the caller's. Not for use inside a transaction: what is refused is written down. */
+export async function requireResource(ctx: Context, id: string): Promise<ResourceWithFile> {
+  const row = await findResource(ctx.services.db, ctx.caller, id)
+  if (!row) throw await refuseUnknown(ctx, 'resource', id)
   return row
 }
 
 /** Changes title and description as they are listed; what the backend extracted from them stays as it is. */
-export async function updateResource(ctx: Context, id: string, input: unknown): Promise<ResourceWithFile> {
+export async function updateResource(
+  ctx: Context,
+  id: string,
+  input: unknown,
+  also: AlsoStore<ResourceWithFile> = nothingElse,
+): Promise<ResourceWithFile> {
   const { title, description } = parseInput(UpdateResourceInput, input)
   const change = { ...(title !== undefined && { title }), ...(description !== undefined && { description }) }
-  if (!(await updateResourceText(ctx.services.db, ctx.caller, id, change))) {
-    throw new GatewayError('not_found', 'There is no such resource.')
-  }
-  return requireResource(ctx, id)
+  const updated = await inTransaction(ctx.services.db, async (tx) => {
+    await updateResourceText(tx, ctx.caller, id, change)
+    const row = await findResource(tx, ctx.caller, id)
+    if (!row) return undefined
+    await recordAudit(tx, ctx, { action: 'resource.update', target: id })
+    await also(tx, row)
+    return row
+  })
+  if (!updated) throw await refuseUnknown(ctx, 'resource', id)
+  return updated
 }

@@ -1,5 +1,6 @@
 import type { SpoolSession } from '../attachments/spool.ts'
-import type { Context } from '../context.ts'
+import { recordAudit } from '../audit/record-audit.ts'
+import { type AlsoStore, type Context, nothingElse } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { parseInput } from '../parse-input.ts'
 import type { BatchAnswer } from '../relay/outcome.ts'
@@ -8,7 +9,7 @@ import { decodeInlineFiles } from './decode-inline-files.ts'
 import { ensureScope } from './ensure-scope.ts'
 import { fileItems, matchUploads, resolveContent, type Upload } from './resolve-content.ts'
 import { AddMessagesInput, type MessageInput } from './schemas.ts'
-import { type StoredBatch, storeBatch } from './store-batch.ts'
+import { bytesOf, type StoredBatch, storeBatch } from './store-batch.ts'
 
 /** Durable, and on their way to the backend. */
 export interface StoredMessages {
@@ -22,6 +23,7 @@ export async function storeUploadedMessages(
   ctx: Context,
   input: unknown,
   uploads: readonly Upload[],
+  also: AlsoStore<StoredMessages> = nothingElse,
 ): Promise<StoredMessages> {
   const parsed = parseMessages(ctx, input)
   refuseItems(ctx, parsed.messages, 'base64')
@@ -29,15 +31,20 @@ export async function storeUploadedMessages(
     fileItems(parsed.messages),
     uploads.map(({ uploadId }) => uploadId),
   )
-  return storeMessages(ctx, parsed, new Map(uploads.map((upload) => [upload.uploadId, upload])))
+  return storeMessages(ctx, parsed, new Map(uploads.map((upload) => [upload.uploadId, upload])), also)
 }
 
 /** Stores messages whose files, if any, came inline as base64. */
-export async function storeInlineMessages(ctx: Context, input: unknown, spool: SpoolSession): Promise<StoredMessages> {
+export async function storeInlineMessages(
+  ctx: Context,
+  input: unknown,
+  spool: SpoolSession,
+  also: AlsoStore<StoredMessages> = nothingElse,
+): Promise<StoredMessages> {
   const parsed = parseMessages(ctx, input)
   refuseItems(ctx, parsed.messages, 'upload_id')
   const { messages, uploads } = await decodeInlineFiles(parsed.messages, spool, ctx.services.limits.fileBytes)
-  return storeMessages(ctx, { ...parsed, messages }, uploads)
+  return storeMessages(ctx, { ...parsed, messages }, uploads, also)
 }
 
 /** The backend's answer to stored messages; undefined if it has none in time: it gets them later. */
@@ -49,10 +56,15 @@ async function storeMessages(
   ctx: Context,
   input: AddMessagesInput,
   uploads: ReadonlyMap<string, Upload>,
+  also: AlsoStore<StoredMessages>,
 ): Promise<StoredMessages> {
   const messages = await resolveContent(input.messages, uploads, ctx.services.limits.filenameBytes)
   const scope = await ensureScope(ctx, { appId: input.app_id, projectId: input.project_id })
-  const batch = await storeBatch(ctx, { scope, sessionId: input.session_id, kind: 'chat' }, messages)
+  const target = { scope, sessionId: input.session_id, kind: 'chat' as const }
+  const batch = await storeBatch(ctx, target, messages, async (tx, stored) => {
+    await recordAudit(tx, ctx, { action: 'messages.add', target: stored.id, bytes: bytesOf(stored) })
+    await also(tx, { sessionId: input.session_id, batch: stored })
+  })
   return { sessionId: input.session_id, batch }
 }
 

@@ -2,10 +2,11 @@ import { inTransaction } from '../../db/database.ts'
 import { step } from '../../observability/steps.ts'
 import { deleteObjects } from '../attachments/delete-objects.ts'
 import { markDeleting } from '../attachments/queries.ts'
-import type { Owner, SystemContext } from '../context.ts'
+import type { Caller, Owner, SystemContext } from '../context.ts'
+import { eraseSession } from '../erasure/erase-session.ts'
+import { forgetKeysOfBatches } from '../idempotency/queries.ts'
 import { type BatchRow, lockBatch } from '../relay/queries.ts'
 import { deleteResourceOfSession } from '../resources/queries.ts'
-import { eraseSession } from './delete-session.ts'
 import { deleteBatches, deleteEmptySession, lockSessionRow, type SessionRow } from './queries.ts'
 
 /** Takes back an upload that was not stored to its end. What cannot be taken back now, the sweeper takes later. */
@@ -29,7 +30,7 @@ export async function discardReceiving(ctx: SystemContext, owner: Owner, batchId
  */
 export async function discardRejected(
   ctx: SystemContext,
-  owner: Owner,
+  owner: Pick<Caller, 'accountId' | 'userId'>,
   session: Pick<SessionRow, 'id' | 'kind'>,
   batchIds: readonly string[],
 ): Promise<void> {
@@ -41,9 +42,12 @@ export async function discardRejected(
       if (batch) refused.push(batch)
     }
     const isUntouched = refused.length === batchIds.length && refused.every(isKeptNowhere)
-    if (session.kind === 'resource' && !isUntouched) return (await eraseSession(tx, ctx, owner, session.id)) || []
-    await deleteResourceOfSession(tx, owner, session.id)
     const ids = refused.map(({ id }) => id)
+    await forgetKeysOfBatches(tx, owner, ids)
+    if (session.kind === 'resource' && !isUntouched) {
+      return (await eraseSession(tx, ctx, owner, session, 'gateway'))?.objects ?? []
+    }
+    await deleteResourceOfSession(tx, owner, session.id)
     const attachments = await markDeleting(tx, owner, ids)
     await deleteBatches(tx, owner, ids)
     await deleteEmptySession(tx, owner, session.id)

@@ -6,6 +6,7 @@ import { scopes } from '../../db/schema/scopes.ts'
 import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
 import type { Owner, Space } from '../context.ts'
 import type { Cursor } from '../cursor.ts'
+import { idUnlessErased } from '../users/queries.ts'
 
 export type ScopeRow = typeof scopes.$inferSelect
 export type SessionRow = typeof sessions.$inferSelect
@@ -54,7 +55,7 @@ export async function lockSession(
 ): Promise<SessionRow> {
   const [row] = await tx
     .insert(sessions)
-    .values({ ...session, userId: owner.userId })
+    .values({ ...session, userId: idUnlessErased(owner) })
     .onConflictDoUpdate({ target: [sessions.scopeId, sessions.externalId], set: { lastActivityAt: sql`now()` } })
     .returning()
   if (!row) throw new Error('The session was neither found nor made.')
@@ -178,16 +179,6 @@ export function selectMessages(
     .limit(page.limit)
 }
 
-/** Frees the session's name, and leaves its row to recognise what the backend may still hold. False if it is gone. */
-export async function markSessionDeleted(tx: Database, owner: Owner, sessionId: string): Promise<boolean> {
-  const rows = await tx
-    .update(sessions)
-    .set({ externalId: null, deletedAt: sql`now()` })
-    .where(and(eq(sessions.userId, owner.userId), eq(sessions.id, sessionId), isNull(sessions.deletedAt)))
-    .returning({ id: sessions.id })
-  return rows.length > 0
-}
-
 /** Every transaction that touches a session's rows locks the session first: so none waits for another in a circle. */
 export async function lockSessionRow(tx: Database, sessionId: string): Promise<void> {
   await tx.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, sessionId)).for('update')
@@ -196,36 +187,6 @@ export async function lockSessionRow(tx: Database, sessionId: string): Promise<v
 /** All of a session's batches with their messages; their attachments must be cut loose before. */
 export async function deleteBatchesOfSession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
   await tx.delete(batches).where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
-}
-
-/** The latest time at which the backend may still be at work on one of the session's batches. */
-export async function lastSettlesAt(tx: Database, owner: Owner, sessionId: string): Promise<Date | null> {
-  const [row] = await tx
-    .select({ latest: sql<string | Date | null>`max(${batches.settlesAt})` })
-    .from(batches)
-    .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
-  return row?.latest ? new Date(row.latest) : null
-}
-
-/** System scope: the backend has done its part of a deletion. */
-export async function markForgotten(db: Database, sessionId: string): Promise<void> {
-  await db.update(sessions).set({ forgottenAt: sql`now()` }).where(eq(sessions.id, sessionId))
-}
-
-/** System scope: sessions deleted longer ago than that, of which the backend may still hold something. */
-export async function selectUnforgotten(db: Database, olderThanMs: number, limit: number): Promise<string[]> {
-  const rows = await db
-    .select({ id: sessions.id })
-    .from(sessions)
-    .where(
-      and(
-        isNull(sessions.forgottenAt),
-        sql`${sessions.deletedAt} <= now() - ${olderThanMs} * interval '1 millisecond'`,
-      ),
-    )
-    .orderBy(asc(sessions.deletedAt))
-    .limit(limit)
-  return rows.map(({ id }) => id)
 }
 
 /** Their messages go with them; their attachments must be cut loose before. */

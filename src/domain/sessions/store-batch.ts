@@ -4,7 +4,7 @@ import type { SessionKind } from '../../db/schema/sessions.ts'
 import { step } from '../../observability/steps.ts'
 import type { DetectedUpload } from '../attachments/detect-upload.ts'
 import { insertReceiving, markStored, type NewAttachment } from '../attachments/queries.ts'
-import type { Context } from '../context.ts'
+import { type AlsoStore, type Context, nothingElse } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId, createObjectKey, createUpstreamName } from '../ids.ts'
 import { insertBatch, storeReceivedBatch } from '../relay/queries.ts'
@@ -32,19 +32,24 @@ export interface StoredBatch {
   readonly attachments: readonly StoredAttachment[]
 }
 
+/** Of its files. */
+export function bytesOf({ attachments }: StoredBatch): number {
+  return attachments.reduce((sum, { size }) => sum + size, 0)
+}
+
 interface PlannedAttachment extends StoredAttachment {
   readonly upload: DetectedUpload
 }
 
 /**
  * Makes messages and their files durable, and their relay certain: intent rows, then objects, then one transaction with messages
- * and job. `alsoStore` adds to that transaction. When it rejects, nothing is visible, and what was put is deleted.
+ * and job. When it rejects, nothing is visible, and what was put is deleted.
  */
 export async function storeBatch(
   ctx: Context,
   target: { scope: ScopeRow; sessionId: string; kind: SessionKind },
   messages: readonly ResolvedMessage[],
-  alsoStore: (tx: Database, stored: StoredBatch) => Promise<void> = async () => {},
+  also: AlsoStore<StoredBatch> = nothingElse,
 ): Promise<StoredBatch> {
   const batchId = createId('bat')
   const planned = messages.map((message) => planMessage(ctx, batchId, message))
@@ -66,7 +71,7 @@ export async function storeBatch(
       const position = rows.at(-1)?.upstreamTimestamp ?? 0
       const stored = { id: batchId, session, position, messageIds: rows.map(({ id }) => id), attachments }
       await insertStored(tx, ctx, stored, rows)
-      await alsoStore(tx, stored)
+      await also(tx, stored)
       await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id })
       step('batch-storing')
       return stored

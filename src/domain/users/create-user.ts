@@ -1,5 +1,6 @@
 import { inTransaction } from '../../db/database.ts'
-import type { SystemContext } from '../context.ts'
+import { recordAudit } from '../audit/record-audit.ts'
+import { type AlsoStore, nothingElse, type SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
@@ -15,7 +16,12 @@ export interface CreatedUser {
 }
 
 /** Creates a user with a first key. `conflict` if the account has one of that name. */
-export async function createUser(ctx: SystemContext, accountId: string, input: unknown): Promise<CreatedUser> {
+export async function createUser(
+  ctx: SystemContext,
+  accountId: string,
+  input: unknown,
+  also: AlsoStore<CreatedUser> = nothingElse,
+): Promise<CreatedUser> {
   const { user_id: externalId } = parseInput(CreateUserInput, input)
   const key = issueUserKey()
   return inTransaction(ctx.services.db, async (tx) => {
@@ -24,6 +30,9 @@ export async function createUser(ctx: SystemContext, accountId: string, input: u
       throw new GatewayError('conflict', `The user_id ${externalId} is taken. Choose another, or use one of its keys.`)
     }
     await insertUserKey(tx, { userId: user.id }, { id: createId('key'), hash: key.hash, prefix: key.prefix })
-    return { userId: externalId, userKey: key.secret, createdAt: user.createdAt }
+    await recordAudit(tx, ctx, { action: 'user.create', target: user.id })
+    const created = { userId: externalId, userKey: key.secret, createdAt: user.createdAt }
+    await also(tx, created)
+    return created
   })
 }

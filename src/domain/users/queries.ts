@@ -7,6 +7,14 @@ import type { Owner } from '../context.ts'
 export type UserKeyRow = typeof userKeys.$inferSelect
 type NewKey = Pick<UserKeyRow, 'id' | 'hash' | 'prefix'>
 
+/**
+ * The owner's id as a value to insert: null, which is refused, if they are erased. Locks them as a foreign key does, so that an erasure
+ * waits for this transaction, or this one for it.
+ */
+export function idUnlessErased(owner: Owner) {
+  return sql<string>`(select id from users where id = ${owner.userId} and erased_at is null for key share)`
+}
+
 /** Undefined if the account has a user of that name. Run it in a transaction. */
 export async function insertUser(
   tx: Database,
@@ -39,6 +47,7 @@ const keyByHash = preparedOn((db) =>
     .where(
       and(
         eq(userKeys.hash, sql.placeholder('hash')),
+        isNull(users.erasedAt),
         isNull(userKeys.revokedAt),
         sql`(${userKeys.expiresAt} is null or ${userKeys.expiresAt} > now())`,
       ),

@@ -11,12 +11,13 @@ import {
   storeInlineMessages,
   storeUploadedMessages,
 } from '../../domain/sessions/add-messages.ts'
-import { flushSession } from '../../domain/sessions/flush-session.ts'
+import { flushSession, type StoredFlush } from '../../domain/sessions/flush-session.ts'
 import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schemas.ts'
-import { authenticate } from '../context.ts'
+import { authenticate, type HttpContext } from '../context.ts'
 import { toAttachment, toSearchResult } from '../dto.ts'
 import { MalformedRequestError } from '../errors.ts'
 import { jsonBody, withBody } from '../middleware/json-body.ts'
+import { answer, answerOnce } from '../once.ts'
 import { multipartRequest } from '../openapi.ts'
 import { createRouter } from '../router.ts'
 import {
@@ -30,14 +31,14 @@ import {
   QueuedMessages,
   SearchResults,
 } from '../schemas.ts'
-import { withUpload } from '../uploads.ts'
+import { identityOf, withUpload } from '../uploads.ts'
 
 const ADD_FIELDS = ['session_id', 'app_id', 'project_id', 'messages']
 
 const addResponses = {
   200: jsonResponse(AddedMessages, 'Durable, and taken by the backend'),
   202: jsonResponse(QueuedMessages, 'Durable; the backend is slow or away and gets them later'),
-  ...errorResponses(400, 401, 403, 413, 415, 422, 429, 502),
+  ...errorResponses(400, 401, 403, 404, 409, 413, 415, 422, 429, 502),
 }
 
 const addMultipartRoute = createRoute({
@@ -87,7 +88,7 @@ const flushRoute = (limits: Limits) =>
     responses: {
       200: jsonResponse(FlushedSession, 'Done'),
       202: jsonResponse(QueuedFlush, 'The backend is slow or away, and does it later'),
-      ...errorResponses(400, 401, 404, 413, 415, 422, 502),
+      ...errorResponses(400, 401, 404, 409, 413, 415, 422, 502),
     },
   })
 
@@ -109,31 +110,44 @@ const searchRoute = (limits: Limits) =>
 export function memoryRoutes(limits: Limits) {
   const router = createRouter()
 
-  router.openapi(addMultipartRoute, async (c) => {
-    const { ctx, stored } = await withUpload(c, ADD_FIELDS, (admitted, { input, files }) => {
-      const { messages, ...fields } = input
-      return storeUploadedMessages(admitted, { ...fields, messages: parseMessages(messages) }, files)
-    })
-    c.set('ids', { sessionId: stored.batch.session.id, batchId: stored.batch.id })
-    const answer = await relayMessages(ctx, stored)
-    return answer ? c.json(toAddedMessages(stored, answer), 200) : c.json(toQueuedMessages(stored), 202)
-  })
+  router.openapi(addMultipartRoute, (c) =>
+    answerOnce(c, async (claim) => {
+      const { ctx, stored } = await withUpload(c, ADD_FIELDS, async (admitted, { input, files }) => {
+        const { messages, ...fields } = input
+        const asked = { ...fields, messages: parseMessages(messages) }
+        await claim.begin(admitted, { ...asked, files: files.map(identityOf) })
+        return storeUploadedMessages(admitted, asked, files, claim.keep(queuedMessages, subjectOf))
+      })
+      return relayAndAnswer(c, ctx, stored)
+    }),
+  )
 
-  router.openapi(addRoute(limits), async (c) => {
-    const { ctx, stored } = await withBody(c, c.req.valid('json'), storeInline)
-    c.set('ids', { sessionId: stored.batch.session.id, batchId: stored.batch.id })
-    const answer = await relayMessages(ctx, stored)
-    return answer ? c.json(toAddedMessages(stored, answer), 200) : c.json(toQueuedMessages(stored), 202)
-  })
+  router.openapi(addRoute(limits), (c) =>
+    answerOnce(c, async (claim) => {
+      const { ctx, stored } = await withBody(c, c.req.valid('json'), async (admitted, input) => {
+        await claim.begin(admitted, input)
+        await using files = admitted.services.spool.open()
+        return await storeInlineMessages(admitted, input, files, claim.keep(queuedMessages, subjectOf))
+      })
+      return relayAndAnswer(c, ctx, stored)
+    }),
+  )
 
-  router.openapi(flushRoute(limits), async (c) => {
-    const { user_id, user_key, ...input } = c.req.valid('json')
-    const ctx = await authenticate(c, { user_id, user_key })
-    const { sessionId, answer } = await flushSession(ctx, input)
-    if (!answer) return c.json({ session_id: sessionId, status: 'queued' as const }, 202)
-    const status = answer.status === 'extracted' ? ('extracted' as const) : ('no_extraction' as const)
-    return c.json({ session_id: sessionId, backend: { request_id: answer.requestId, data: { status } } }, 200)
-  })
+  router.openapi(flushRoute(limits), (c) =>
+    answerOnce(c, async (claim) => {
+      const { user_id, user_key, ...input } = c.req.valid('json')
+      const ctx = await authenticate(c, { user_id, user_key })
+      await claim.begin(ctx, input)
+      const keep = claim.keep(queuedFlush, ({ session, batchId }: StoredFlush) => ({ sessionId: session.id, batchId }))
+      const flushed = await flushSession(ctx, input, keep)
+      if (!flushed.answer) return queuedFlush(flushed)
+      const status = flushed.answer.status === 'extracted' ? ('extracted' as const) : ('no_extraction' as const)
+      return answer(200, {
+        session_id: flushed.sessionId,
+        backend: { request_id: flushed.answer.requestId, data: { status } },
+      })
+    }),
+  )
 
   router.openapi(searchRoute(limits), async (c) => {
     const { user_id, user_key, ...input } = c.req.valid('json')
@@ -157,9 +171,18 @@ function parseMessages(text: string | undefined): unknown {
   }
 }
 
-async function storeInline(ctx: Context, input: unknown): Promise<StoredMessages> {
-  await using files = ctx.services.spool.open()
-  return await storeInlineMessages(ctx, input, files)
+async function relayAndAnswer(c: HttpContext, ctx: Context, stored: StoredMessages) {
+  c.set('ids', { sessionId: stored.batch.session.id, batchId: stored.batch.id })
+  const taken = await relayMessages(ctx, stored)
+  return taken ? answer(200, toAddedMessages(stored, taken)) : queuedMessages(stored)
+}
+
+const queuedMessages = (stored: StoredMessages) => answer(202, toQueuedMessages(stored))
+const queuedFlush = ({ sessionId }: { sessionId: string }) =>
+  answer(202, { session_id: sessionId, status: 'queued' as const })
+
+function subjectOf({ batch }: StoredMessages) {
+  return { sessionId: batch.session.id, batchId: batch.id }
 }
 
 function toAddedMessages(stored: StoredMessages, { requestId, status }: BatchAnswer) {

@@ -1,12 +1,22 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import type { ErasedSession } from '../../domain/erasure/erase-session.ts'
 import { deleteSession } from '../../domain/sessions/delete-session.ts'
 import { listMessages, listSessions } from '../../domain/sessions/list-sessions.ts'
 import { ListSessionsInput } from '../../domain/sessions/schemas.ts'
 import { freeId, spaceFields } from '../../domain/text-schemas.ts'
 import { authenticate } from '../context.ts'
 import { toMessage, toSession } from '../dto.ts'
+import { answerOnce, deleted } from '../once.ts'
 import { createRouter } from '../router.ts'
-import { credentialFields, errorResponses, jsonResponse, Message, nextCursor, Session } from '../schemas.ts'
+import {
+  credentialFields,
+  deletedResponse,
+  errorResponses,
+  jsonResponse,
+  Message,
+  nextCursor,
+  Session,
+} from '../schemas.ts'
 
 const tags = ['Sessions']
 const SessionPath = z.object({ session_id: freeId })
@@ -44,7 +54,7 @@ const deleteRoute = createRoute({
   tags,
   summary: 'Delete a session, its messages, files and memories',
   request: { params: SessionPath, query: z.strictObject({ ...spaceFields, ...credentialFields }) },
-  responses: { 204: { description: 'Deleted' }, ...errorResponses(401, 404, 409, 422) },
+  responses: { 204: deletedResponse, ...errorResponses(401, 404, 409, 422) },
 })
 
 export function sessionRoutes() {
@@ -66,12 +76,15 @@ export function sessionRoutes() {
     return c.json({ session_id, messages, next_cursor: page.nextCursor }, 200)
   })
 
-  router.openapi(deleteRoute, async (c) => {
-    const { user_id, user_key, app_id: appId, project_id: projectId } = c.req.valid('query')
-    const ctx = await authenticate(c, { user_id, user_key })
-    await deleteSession(ctx, { appId, projectId }, c.req.valid('param').session_id)
-    return c.body(null, 204)
-  })
+  router.openapi(deleteRoute, (c) =>
+    answerOnce(c, async (claim) => {
+      const { user_id, user_key, app_id: appId, project_id: projectId } = c.req.valid('query')
+      const ctx = await authenticate(c, { user_id, user_key })
+      await claim.begin(ctx)
+      const keep = claim.keep(({ erasureId }: ErasedSession) => deleted(erasureId))
+      return deleted(await deleteSession(ctx, { appId, projectId }, c.req.valid('param').session_id, keep))
+    }),
+  )
 
   return router
 }

@@ -1,16 +1,23 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { cleanText } from '../../domain/text-schemas.ts'
-import { createUser } from '../../domain/users/create-user.ts'
+import { type CreatedUser, createUser } from '../../domain/users/create-user.ts'
 import { CreateUserInput } from '../../domain/users/schemas.ts'
-import { createUserKey, listUserKeys, MAX_USER_KEYS, revokeUserKey } from '../../domain/users/user-keys.ts'
+import {
+  type CreatedUserKey,
+  createUserKey,
+  listUserKeys,
+  MAX_USER_KEYS,
+  revokeUserKey,
+} from '../../domain/users/user-keys.ts'
 import { authenticate, requireAdmin, systemContext } from '../context.ts'
 import { toUserKey } from '../dto.ts'
 import { jsonBody } from '../middleware/json-body.ts'
+import { answer, answerOnce, deleted } from '../once.ts'
 import { createRouter } from '../router.ts'
 import { CredentialQuery, errorResponses, jsonRequest, jsonResponse, UserKey } from '../schemas.ts'
 
 const SMALL_BODY = 64 * 1024
-const CreatedUser = z
+const CreatedUserBody = z
   .object({ user_id: z.string(), user_key: z.string().describe('Shown once'), created_at: z.string() })
   .openapi('CreatedUser')
 const CreatedKey = UserKey.extend({ user_key: z.string().describe('Shown once') }).openapi('CreatedUserKey')
@@ -26,7 +33,7 @@ const createUserRoute = createRoute({
   description: 'Open on loopback; elsewhere it needs the admin key as Authorization: Bearer.',
   middleware: jsonBody(SMALL_BODY, requireAdmin),
   request: { body: jsonRequest(CreateUserInput) },
-  responses: { 201: jsonResponse(CreatedUser, 'Created'), ...errorResponses(400, 401, 409, 413, 415, 422) },
+  responses: { 201: jsonResponse(CreatedUserBody, 'Created'), ...errorResponses(400, 401, 409, 413, 415, 422) },
 })
 
 const createKeyRoute = createRoute({
@@ -57,22 +64,31 @@ const revokeKeyRoute = createRoute({
   tags: ['Users'],
   summary: 'Revoke a key',
   request: { params: KeyPath, query: CredentialQuery },
-  responses: { 204: { description: 'Revoked' }, ...errorResponses(401, 404, 422) },
+  responses: { 204: { description: 'Revoked' }, ...errorResponses(401, 404, 409, 422) },
 })
 
 export function userRoutes() {
   const router = createRouter()
 
-  router.openapi(createUserRoute, async (c) => {
-    const user = await createUser(systemContext(c), 'default', c.req.valid('json'))
-    return c.json({ user_id: user.userId, user_key: user.userKey, created_at: user.createdAt.toISOString() }, 201)
-  })
+  router.openapi(createUserRoute, (c) =>
+    answerOnce(c, async (claim) => {
+      const ctx = systemContext(c)
+      const input = c.req.valid('json')
+      await claim.begin(ctx, input)
+      const render = ({ userId, userKey, createdAt }: CreatedUser) =>
+        answer(201, { user_id: userId, user_key: userKey, created_at: createdAt.toISOString() })
+      return render(await createUser(ctx, 'default', input, claim.keep(render)))
+    }),
+  )
 
-  router.openapi(createKeyRoute, async (c) => {
-    const ctx = await authenticate(c, c.req.valid('query'))
-    const key = await createUserKey(ctx, c.req.valid('param').user_id)
-    return c.json({ ...toUserKey(key), user_key: key.secret }, 201)
-  })
+  router.openapi(createKeyRoute, (c) =>
+    answerOnce(c, async (claim) => {
+      const ctx = await authenticate(c, c.req.valid('query'))
+      await claim.begin(ctx)
+      const render = (key: CreatedUserKey) => answer(201, { ...toUserKey(key), user_key: key.secret })
+      return render(await createUserKey(ctx, c.req.valid('param').user_id, claim.keep(render)))
+    }),
+  )
 
   router.openapi(listKeysRoute, async (c) => {
     const ctx = await authenticate(c, c.req.valid('query'))
@@ -80,12 +96,20 @@ export function userRoutes() {
     return c.json({ keys: keys.map(toUserKey) }, 200)
   })
 
-  router.openapi(revokeKeyRoute, async (c) => {
-    const ctx = await authenticate(c, c.req.valid('query'))
-    const { user_id: userId, key_id: keyId } = c.req.valid('param')
-    await revokeUserKey(ctx, userId, keyId)
-    return c.body(null, 204)
-  })
+  router.openapi(revokeKeyRoute, (c) =>
+    answerOnce(c, async (claim) => {
+      const ctx = await authenticate(c, c.req.valid('query'))
+      const { user_id: userId, key_id: keyId } = c.req.valid('param')
+      await claim.begin(ctx)
+      await revokeUserKey(
+        ctx,
+        userId,
+        keyId,
+        claim.keep(() => deleted()),
+      )
+      return deleted()
+    }),
+  )
 
   return router
 }

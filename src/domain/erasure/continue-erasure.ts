@@ -1,0 +1,105 @@
+import { inTransaction } from '../../db/database.ts'
+import type { LeftUpstream } from '../../db/schema/erasures.ts'
+import { step } from '../../observability/steps.ts'
+import { deleteObjects } from '../attachments/delete-objects.ts'
+import type { SystemContext } from '../context.ts'
+import { discardReceiving } from '../sessions/discard-batch.ts'
+import { lockSessionRow } from '../sessions/queries.ts'
+import { emptySession } from './erase-session.ts'
+import {
+  deleteUser,
+  type ErasureRow,
+  findErasure,
+  finishErasure,
+  isUnsettled,
+  isUserInUse,
+  selectErasedObjects,
+  selectErasedSessions,
+  selectReceiving,
+  selectScopes,
+  selectStalledErasures,
+  selectUnemptied,
+  touchErasure,
+} from './queries.ts'
+
+const PAGE = 100
+/** Longer than the job of an erasure waits between two attempts. */
+const STALLED_MS = 3_600_000
+
+/**
+ * Does what is left of an erasure: rows, objects, the backend's part; then the receipt says so. False if it has to come back: the
+ * object store or the backend is away, a session is being relayed, or an add whose answer was lost may yet arrive in the
+ * backend, and must be forgotten too.
+ */
+export async function continueErasure(ctx: SystemContext, erasureId: string): Promise<boolean> {
+  const { db } = ctx.services
+  const erasure = await findErasure(db, erasureId)
+  if (!erasure || erasure.finishedAt) return true
+  await touchErasure(db, erasureId)
+  if (erasure.kind === 'user') await emptyUser(ctx, erasure)
+  const objectsAreGone = await deleteErasedObjects(ctx, erasureId)
+  // What is asked before the backend forgets is true of all that it forgets.
+  const wasSettled = !(await isUnsettled(db, erasureId))
+  const left = erasure.kind === 'user' ? await forgetUser(ctx, erasure) : await forgetSessions(ctx, erasureId)
+  step('session-forgotten')
+  if (!objectsAreGone || !wasSettled) return false
+  if (erasure.kind === 'user' && (await isUserInUse(db, erasure))) return false
+  await inTransaction(db, async (tx) => {
+    await finishErasure(tx, erasureId, left)
+    if (erasure.kind === 'user') await deleteUser(tx, erasure)
+  })
+  ctx.log.info({ erasureId, kind: erasure.kind, leftUpstream: left.length }, 'erasure finished')
+  return true
+}
+
+/** Enqueues erasures whose job has given up. */
+export async function resumeErasures(ctx: SystemContext): Promise<void> {
+  const { db, jobs } = ctx.services
+  for (const erasureId of await selectStalledErasures(db, STALLED_MS, PAGE)) {
+    await inTransaction(db, (tx) => jobs.enqueue(tx, { name: 'erase', erasureId }))
+  }
+}
+
+async function emptyUser(ctx: SystemContext, erasure: ErasureRow): Promise<void> {
+  const { db } = ctx.services
+  for (const batchId of await selectReceiving(db, erasure)) await discardReceiving(ctx, erasure, batchId)
+  for (;;) {
+    const page = await selectUnemptied(db, erasure.id, PAGE)
+    if (page.length === 0 || ctx.signal.aborted) return
+    for (const sessionId of page) {
+      await inTransaction(db, async (tx) => {
+        await lockSessionRow(tx, sessionId)
+        await emptySession(tx, erasure, sessionId, erasure.id)
+      })
+    }
+  }
+}
+
+/** False if there are some left. */
+async function deleteErasedObjects(ctx: SystemContext, erasureId: string): Promise<boolean> {
+  for (;;) {
+    const page = await selectErasedObjects(ctx.services.db, erasureId, PAGE)
+    if (page.length === 0) return true
+    if (ctx.signal.aborted || (await deleteObjects(ctx, page)) < page.length) return false
+  }
+}
+
+async function forgetSessions(ctx: SystemContext, erasureId: string): Promise<LeftUpstream[]> {
+  const { db, backend } = ctx.services
+  const left: LeftUpstream[] = []
+  for (const { projectId, senderId, upstreamSessionId: sessionId } of await selectErasedSessions(db, erasureId)) {
+    const outcome = await backend.forget({ projectId, senderId, sessionId }, ctx.signal)
+    if (outcome === 'unsupported') left.push({ project_id: projectId, session_id: sessionId })
+  }
+  return left
+}
+
+async function forgetUser(ctx: SystemContext, erasure: ErasureRow): Promise<LeftUpstream[]> {
+  const { db, backend } = ctx.services
+  const left: LeftUpstream[] = []
+  for (const { projectId, senderId } of await selectScopes(db, erasure)) {
+    if ((await backend.forget({ projectId, senderId }, ctx.signal)) === 'unsupported')
+      left.push({ project_id: projectId })
+  }
+  return left
+}

@@ -1,0 +1,234 @@
+import { and, asc, count, eq, exists, gt, isNotNull, isNull, ne, or, sql } from 'drizzle-orm'
+import type { Database } from '../../db/database.ts'
+import { attachments } from '../../db/schema/attachments.ts'
+import { batches } from '../../db/schema/batches.ts'
+import { erasures, type LeftUpstream } from '../../db/schema/erasures.ts'
+import { messages } from '../../db/schema/messages.ts'
+import { scopes } from '../../db/schema/scopes.ts'
+import { sessions } from '../../db/schema/sessions.ts'
+import { userKeys } from '../../db/schema/user-keys.ts'
+import { users } from '../../db/schema/users.ts'
+import type { AttachmentRow } from '../attachments/queries.ts'
+import type { Owner } from '../context.ts'
+
+export type ErasureRow = typeof erasures.$inferSelect
+export type NewErasure = Pick<ErasureRow, 'id' | 'kind' | 'requestedBy' | keyof Extent>
+
+/** How much there was. */
+export interface Extent {
+  readonly sessions: number
+  readonly messages: number
+  readonly objects: number
+  readonly bytes: number
+}
+
+export async function insertErasure(
+  tx: Database,
+  owner: Owner & { accountId: string },
+  erasure: NewErasure,
+): Promise<void> {
+  await tx.insert(erasures).values({ ...erasure, accountId: owner.accountId, userId: owner.userId })
+}
+
+/** By its id alone, which is a secret of whoever asked for the erasure: its user may be gone. */
+export async function findErasure(db: Database, id: string): Promise<ErasureRow | undefined> {
+  const [row] = await db.select().from(erasures).where(eq(erasures.id, id))
+  return row
+}
+
+/** All that follows is of the erasure itself: system scope, or a user who is being erased. */
+export async function touchErasure(db: Database, id: string): Promise<void> {
+  await db.update(erasures).set({ updatedAt: sql`now()` }).where(eq(erasures.id, id))
+}
+
+export async function finishErasure(tx: Database, id: string, leftUpstream: LeftUpstream[]): Promise<void> {
+  await tx.update(sessions).set({ erasureId: null }).where(eq(sessions.erasureId, id))
+  await tx
+    .update(erasures)
+    .set({ leftUpstream, finishedAt: sql`now()`, updatedAt: sql`now()` })
+    .where(eq(erasures.id, id))
+}
+
+/** Erasures that nobody worked on for so long. */
+export async function selectStalledErasures(db: Database, olderThanMs: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .select({ id: erasures.id })
+    .from(erasures)
+    .where(
+      and(isNull(erasures.finishedAt), sql`${erasures.updatedAt} <= now() - ${olderThanMs} * interval '1 millisecond'`),
+    )
+    .orderBy(asc(erasures.updatedAt))
+    .limit(limit)
+  return rows.map(({ id }) => id)
+}
+
+/** Frees the session's name, and leaves its row to recognise what the backend may still hold. False if it is gone. */
+export async function markSessionDeleted(
+  tx: Database,
+  owner: Owner,
+  sessionId: string,
+  erasureId: string,
+): Promise<boolean> {
+  const rows = await tx
+    .update(sessions)
+    .set({ externalId: null, deletedAt: sql`now()`, erasureId })
+    .where(and(eq(sessions.userId, owner.userId), eq(sessions.id, sessionId), isNull(sessions.deletedAt)))
+    .returning({ id: sessions.id })
+  return rows.length > 0
+}
+
+/** The same for all sessions of a user. */
+export async function markSessionsDeleted(tx: Database, owner: Owner, erasureId: string): Promise<void> {
+  await tx
+    .update(sessions)
+    .set({ externalId: null, deletedAt: sql`now()`, erasureId })
+    .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
+}
+
+export async function countMessages(tx: Database, owner: Owner, sessionId?: string): Promise<number> {
+  const [row] = await tx
+    .select({ n: count() })
+    .from(messages)
+    .where(
+      and(eq(messages.userId, owner.userId), sessionId === undefined ? undefined : eq(messages.sessionId, sessionId)),
+    )
+  return row?.n ?? 0
+}
+
+export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
+  const [ofSessions] = await tx
+    .select({ n: count() })
+    .from(sessions)
+    .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
+  const [ofFiles] = await tx
+    .select({ n: count(), bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number) })
+    .from(attachments)
+    .where(and(eq(attachments.userId, owner.userId), eq(attachments.state, 'stored')))
+  return {
+    sessions: ofSessions?.n ?? 0,
+    messages: await countMessages(tx, owner),
+    objects: ofFiles?.n ?? 0,
+    bytes: ofFiles?.bytes ?? 0,
+  }
+}
+
+/** Keeps on the session until when the backend may be at work on what it was sent; call it before its batches go. */
+export async function keepSettlesAt(tx: Database, sessionId: string): Promise<void> {
+  await tx
+    .update(sessions)
+    .set({
+      // Locked: an attempt that begins at this moment either counts, or finds its batch gone.
+      settlesAt: sql`greatest(${sessions.settlesAt}, (select max(b.settles_at)
+        from (select settles_at from batches where session_id = ${sessionId} for update) b))`,
+    })
+    .where(eq(sessions.id, sessionId))
+}
+
+/** Whether someone relays a session of the erasure now, or the backend may still be at work on something of it. */
+export async function isUnsettled(db: Database, erasureId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.erasureId, erasureId),
+        or(gt(sessions.settlesAt, sql`now()`), gt(sessions.relayLeaseUntil, sql`now()`)),
+      ),
+    )
+    .limit(1)
+  return rows.length > 0
+}
+
+export async function selectErasedSessions(db: Database, erasureId: string) {
+  return db
+    .select({
+      id: sessions.id,
+      projectId: scopes.upstreamProjectId,
+      senderId: scopes.upstreamSenderId,
+      upstreamSessionId: sessions.upstreamSessionId,
+    })
+    .from(sessions)
+    .innerJoin(scopes, eq(scopes.id, sessions.scopeId))
+    .where(eq(sessions.erasureId, erasureId))
+}
+
+/** Sessions of the erasure that still have batches. */
+export async function selectUnemptied(db: Database, erasureId: string, limit: number): Promise<string[]> {
+  const ownBatches = db.select({ id: batches.id }).from(batches).where(eq(batches.sessionId, sessions.id))
+  const rows = await db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(and(eq(sessions.erasureId, erasureId), exists(ownBatches)))
+    .limit(limit)
+  return rows.map(({ id }) => id)
+}
+
+export function selectErasedObjects(db: Database, erasureId: string, limit: number): Promise<AttachmentRow[]> {
+  return db
+    .select()
+    .from(attachments)
+    .where(and(eq(attachments.erasureId, erasureId), eq(attachments.state, 'deleting')))
+    .orderBy(asc(attachments.updatedAt))
+    .limit(limit)
+}
+
+/** The user of that name, locked against everything that would store something for them; undefined if there is none. */
+export async function lockUserByName(
+  tx: Database,
+  accountId: string,
+  externalId: string,
+): Promise<{ id: string; accountId: string } | undefined> {
+  const [row] = await tx
+    .select({ id: users.id, accountId: users.accountId })
+    .from(users)
+    .where(and(eq(users.accountId, accountId), eq(users.externalId, externalId), isNull(users.erasedAt)))
+    .for('update')
+  return row
+}
+
+/** Frees the name, and kills the keys. */
+export async function markUserErased(tx: Database, owner: Owner): Promise<void> {
+  await tx
+    .update(users)
+    .set({ erasedAt: sql`now()`, externalId: `erased:${owner.userId}` })
+    .where(eq(users.id, owner.userId))
+  await tx.delete(userKeys).where(eq(userKeys.userId, owner.userId))
+}
+
+export async function selectReceiving(db: Database, owner: Owner): Promise<string[]> {
+  const rows = await db
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.userId, owner.userId), eq(batches.state, 'receiving')))
+  return rows.map(({ id }) => id)
+}
+
+export function selectScopes(db: Database, owner: Owner) {
+  return db
+    .select({ projectId: scopes.upstreamProjectId, senderId: scopes.upstreamSenderId })
+    .from(scopes)
+    .where(eq(scopes.userId, owner.userId))
+}
+
+/** Whether rows of the user's name objects or batches still, or another erasure is at work on some. */
+export async function isUserInUse(db: Database, { id, userId }: Pick<ErasureRow, 'id' | 'userId'>): Promise<boolean> {
+  const [file] = await db
+    .select({ id: attachments.id })
+    .from(attachments)
+    .where(eq(attachments.userId, userId))
+    .limit(1)
+  const [batch] = await db.select({ id: batches.id }).from(batches).where(eq(batches.userId, userId)).limit(1)
+  const [other] = await db
+    .select({ id: erasures.id })
+    .from(erasures)
+    .where(and(eq(erasures.userId, userId), isNull(erasures.finishedAt), ne(erasures.id, id)))
+    .limit(1)
+  return file !== undefined || batch !== undefined || other !== undefined
+}
+
+/** The last rows. The database refuses it as long as anything refers to them. */
+export async function deleteUser(tx: Database, owner: Owner): Promise<void> {
+  await tx.delete(sessions).where(eq(sessions.userId, owner.userId))
+  await tx.delete(scopes).where(eq(scopes.userId, owner.userId))
+  await tx.delete(users).where(and(eq(users.id, owner.userId), isNotNull(users.erasedAt)))
+}
