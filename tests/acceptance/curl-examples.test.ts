@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { call, until } from '../helpers/client.ts'
-import { assertAvailable, type Deployment, deployments } from '../helpers/deployments.ts'
+import { assertAvailable, type Deployment, deployments, swiftDeployment } from '../helpers/deployments.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 
 const run = promisify(execFile)
@@ -13,7 +13,7 @@ const blocks = [...readFileSync('docs/curl-examples.md', 'utf8').matchAll(/```ba
   (match) => match[1] ?? '',
 )
 
-describe.each(deployments)('the curl examples on $name', (deployment: Deployment) => {
+describe.each([...deployments, swiftDeployment])('the curl examples on $name', (deployment: Deployment) => {
   if (deployment.missing) {
     it.runIf(process.env.REQUIRE_SERVICES === '1')('needs its services', () => assertAvailable(deployment))
     it.skip(`not run: ${deployment.missing}`, () => {})

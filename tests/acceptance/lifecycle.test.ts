@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createUser, picture, TestUser, until } from '../helpers/client.ts'
+import { placeTemplate } from '../helpers/database-template.ts'
+import { s3Settings } from '../helpers/deployments.ts'
 import { failToStart, spawnGateway } from '../helpers/process.ts'
 
 const dirs: string[] = []
 function newDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'gateway-life-'))
   dirs.push(dir)
+  return dir
+}
+
+function newStorage(): string {
+  const dir = newDir()
+  placeTemplate(dir)
   return dir
 }
 
@@ -39,7 +47,7 @@ describe('the life of a gateway process', () => {
   })
 
   it('refuses a second opener of its embedded database, and lets the next one in after a SIGKILL', async () => {
-    const settings = { STORAGE_DIR: newDir() }
+    const settings = { STORAGE_DIR: newStorage() }
     const first = await spawnGateway(settings)
     const refused = await failToStart(settings)
     expect(refused.code).toBe(1)
@@ -51,7 +59,7 @@ describe('the life of a gateway process', () => {
   })
 
   it('acknowledges or refuses every upload under way when it is told to stop', async () => {
-    const settings = { STORAGE_DIR: newDir(), MAX_UPLOADS_PER_USER: '64', MAX_UPLOADS: '64' }
+    const settings = { STORAGE_DIR: newStorage(), MAX_UPLOADS_PER_USER: '64', MAX_UPLOADS: '64' }
     const first = await spawnGateway(settings)
     const user = await createUser(first.url)
     const bytes = new Uint8Array(400_000).fill(97)
@@ -81,8 +89,8 @@ describe('the life of a gateway process', () => {
   })
 
   it('ends, and lets go of its database, when its port is taken', async () => {
-    const settings = { STORAGE_DIR: newDir() }
-    const first = await spawnGateway({ STORAGE_DIR: newDir() })
+    const settings = { STORAGE_DIR: newStorage() }
+    const first = await spawnGateway({ STORAGE_DIR: newStorage() })
     const port = new URL(first.url).port
     const refused = await failToStart({ ...settings, PORT: port })
     expect(refused.code).toBe(1)
@@ -105,5 +113,14 @@ describe('the life of a gateway process', () => {
     expect(code).toBe(1)
     expect(output).toContain(names)
     expect(output).not.toContain('    at ')
+  })
+
+  it.skipIf(!s3Settings)('names the setting of the object store that is wrong', async () => {
+    const wrong = { ...s3Settings, S3_SECRET_ACCESS_KEY: 'not the secret' }
+    const { code, output } = await failToStart({ STORAGE_DIR: newStorage(), ...wrong })
+    expect(code).toBe(1)
+    expect(output).toContain('the S3 object store failed the start-up test')
+    expect(output).toContain('S3_SECRET_ACCESS_KEY: ')
+    expect(output).not.toContain('not the secret')
   })
 })

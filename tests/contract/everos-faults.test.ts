@@ -300,6 +300,33 @@ describe('everos: health', () => {
   })
 })
 
+describe('everos: a search by a model that is gone', () => {
+  async function serverThatLosesItsModel(): Promise<RawServer> {
+    let embed = true
+    return serve((request, response) => {
+      if (request.url === '/health') return void json(response, 200, { status: 'ok', capabilities: { embed } })
+      embed = false
+      const { method } = JSON.parse(server.bodies.at(-1)?.toString() ?? '')
+      if (method === 'hybrid') return refuses(422, 'PROVIDER_NOT_CONFIGURED')(request, response)
+      void json(response, 200, { request_id: 'r', data: { episodes: [] } })
+    })
+  }
+  let server: RawServer
+
+  it('goes on by keyword when the server was started anew without it', async () => {
+    server = await serverThatLosesItsModel()
+    expect(await connect(server.url, { searchMethod: undefined }).search({ ...session, query: 'x', topK: 1 })).toEqual(
+      [],
+    )
+  })
+
+  it('fails if that is what the operator asked for', async () => {
+    server = await serverThatLosesItsModel()
+    const search = connect(server.url, { searchMethod: 'hybrid' }).search({ ...session, query: 'x', topK: 1 })
+    expect((await failureOf(search)).code).toBe('PROVIDER_NOT_CONFIGURED')
+  })
+})
+
 describe('everos: files', () => {
   it.each([1, 2, 3, 92_159, 92_160, 92_161, 1_048_577])('sends %i bytes as they are, of known length', async (size) => {
     const server = await serve(takes)

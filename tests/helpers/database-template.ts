@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,6 +17,13 @@ export function templatePath(): string {
     hash.update(readFileSync(join('drizzle', file)))
   }
   return join(cache, `pglite-${hash.digest('hex').slice(0, 16)}.tar`)
+}
+
+/** Puts the migrated, empty database where a gateway with this STORAGE_DIR looks for its own. */
+export function placeTemplate(storageDir: string): void {
+  const pgdata = join(storageDir, 'database', 'pgdata')
+  mkdirSync(pgdata, { recursive: true })
+  execFileSync('tar', ['-xPf', templatePath(), '--exclude=*postmaster.pid', '-C', pgdata, '--transform=s,^/,,'])
 }
 
 /** Vitest global set-up: makes the template if these migrations have none yet; the teardown drops the run's databases. */

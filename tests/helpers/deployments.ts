@@ -1,3 +1,4 @@
+import { placeTemplate } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface Deployment {
@@ -10,16 +11,22 @@ export interface Deployment {
 
 const env = process.env
 
-/** The settings under which a gateway uses the S3 server of the test environment. */
-export const s3Settings: Record<string, string> | undefined = env.TEST_S3_ENDPOINT
-  ? {
-      S3_ENDPOINT: env.TEST_S3_ENDPOINT,
-      S3_BUCKET: env.TEST_S3_BUCKET ?? 'gateway-test',
-      S3_ACCESS_KEY_ID: env.TEST_S3_ACCESS_KEY_ID ?? '',
-      S3_SECRET_ACCESS_KEY: env.TEST_S3_SECRET_ACCESS_KEY ?? '',
-      S3_FORCE_PATH_STYLE: 'true',
-    }
-  : undefined
+/** The settings under which a gateway uses the S3 server that the variables of this prefix name. */
+function s3SettingsOf(prefix: 'TEST_S3' | 'TEST_SWIFT_S3'): Record<string, string> | undefined {
+  const endpoint = env[`${prefix}_ENDPOINT`]
+  if (!endpoint) return undefined
+  return {
+    S3_ENDPOINT: endpoint,
+    S3_BUCKET: env[`${prefix}_BUCKET`] ?? 'gateway-test',
+    S3_ACCESS_KEY_ID: env[`${prefix}_ACCESS_KEY_ID`] ?? '',
+    S3_SECRET_ACCESS_KEY: env[`${prefix}_SECRET_ACCESS_KEY`] ?? '',
+    S3_FORCE_PATH_STYLE: 'true',
+  }
+}
+
+export const s3Settings = s3SettingsOf('TEST_S3')
+/** Another dialect of S3. */
+export const swiftSettings = s3SettingsOf('TEST_SWIFT_S3')
 
 async function withPostgres(storageDir: string, more: Record<string, string>) {
   const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '')
@@ -31,7 +38,10 @@ export const deployments: Deployment[] = [
   {
     name: 'embedded defaults',
     missing: undefined,
-    prepare: async (storageDir) => ({ settings: { STORAGE_DIR: storageDir }, drop: async () => {} }),
+    prepare: async (storageDir) => {
+      placeTemplate(storageDir)
+      return { settings: { STORAGE_DIR: storageDir }, drop: async () => {} }
+    },
   },
   {
     name: 'PostgreSQL',
@@ -53,6 +63,13 @@ export const deployments: Deployment[] = [
       withPostgres(storageDir, { ...s3Settings, MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: env.TEST_EVEROS_URL ?? '' }),
   },
 ]
+
+/** Tried where the store is all that differs. */
+export const swiftDeployment: Deployment = {
+  name: 'PostgreSQL and Swift',
+  missing: testDatabaseUrl && swiftSettings ? undefined : 'TEST_DATABASE_URL or TEST_SWIFT_S3_ENDPOINT is not set',
+  prepare: (storageDir) => withPostgres(storageDir, swiftSettings ?? {}),
+}
 
 /** Where every service has to be there, a missing one is a failure, not a skip. */
 export function assertAvailable(deployment: Deployment): void {

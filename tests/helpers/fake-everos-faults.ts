@@ -14,16 +14,26 @@ import { gzipSync } from 'node:zlib'
  * - `drip`: an answer that comes byte by byte and never ends; nothing is done.
  * - `gzip`: an answer packed three times that unpacks to 100 MB; nothing is done.
  * - `redirect`: to another address; nothing is done.
+ * - `dropped`: the models fail once the buffer is emptied: a 500, and what was to become a memory is nowhere.
+ * - `dropped-and-lost`: the same, and the connection breaks.
  * - `nothing`: for a flush: it finds nothing to extract, and does nothing.
  */
-export type EverosFault = { readonly status: number; readonly code: string } | WireFault | 'lost' | 'hold' | 'nothing'
-export type WireFault = 'reset' | 'stall' | 'half-open' | 'html' | 'endless' | 'drip' | 'gzip' | 'redirect'
+export type EverosFault =
+  | { readonly status: number; readonly code: string }
+  | WireFault
+  | 'lost'
+  | 'hold'
+  | 'dropped'
+  | 'dropped-and-lost'
+  | 'nothing'
+const wireFaults = ['reset', 'stall', 'half-open', 'html', 'endless', 'drip', 'gzip', 'redirect'] as const
+export type WireFault = (typeof wireFaults)[number]
 
 const ENDLESS_BYTES = 5e9
 const DRIP_MS = 20
 
 export function isWireFault(fault: EverosFault | undefined): fault is WireFault {
-  return typeof fault === 'string' && fault !== 'lost' && fault !== 'hold' && fault !== 'nothing'
+  return wireFaults.some((name) => name === fault)
 }
 
 export function misbehave(

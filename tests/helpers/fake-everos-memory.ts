@@ -145,6 +145,17 @@ export class FakeEverosMemory {
     return 'extracted'
   }
 
+  /** What an extraction with failing models leaves: its messages are out of the buffer, and in no memory. */
+  drop<T>(extract: () => T): T {
+    const before = this.#episodes
+    this.#episodes = [...before]
+    try {
+      return extract()
+    } finally {
+      this.#episodes = before
+    }
+  }
+
   /** Raw messages of a session: whoever asks, as in the original. */
   buffered(session: string, app: string, project: string): readonly Buffered[] {
     return this.#buffers.get(JSON.stringify([session, app, project])) ?? []

@@ -99,8 +99,12 @@ export async function startFakeEveros(options: FakeEverosOptions = {}): Promise<
       if (route === 'health') return send(response, 200, { ...health(options.embed ?? false), ...foreign })
       if (!body) throw new EverosRefusal(422, 'INVALID_INPUT', 'JSON decode error')
       if (fault === 'nothing') return send(response, 200, { request_id, data: { status: 'no_extraction' } })
-      const data = routes[route](memory, body, options.embed ?? false)
-      if (fault === 'lost') return void response.socket?.resetAndDestroy()
+      const isDropped = fault === 'dropped' || fault === 'dropped-and-lost'
+      const data = isDropped
+        ? memory.drop(() => routes[route](memory, body, false))
+        : routes[route](memory, body, options.embed ?? false)
+      if (fault === 'dropped') throw new EverosRefusal(500, 'INTERNAL_ERROR', 'Internal server error')
+      if (fault === 'lost' || fault === 'dropped-and-lost') return void response.socket?.resetAndDestroy()
       send(response, 200, { request_id, data: foreign ? mixIn(route, data, body, foreign) : data })
     } catch (error) {
       const { status, code, message } =

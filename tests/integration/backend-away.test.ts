@@ -157,6 +157,50 @@ describe('a call whose answer was lost', () => {
   })
 })
 
+describe('an extraction that failed in the backend', () => {
+  const flush = () => user.post('/memories/flush', { session_id: session })
+  async function expectRemembered(...texts: string[]) {
+    const name = await upstream()
+    const facts = backend.fake.memory.episodes.filter(({ session_id }) => session_id === name).map(({ text }) => text)
+    for (const text of texts) expect(facts.join().split(text)).toHaveLength(2)
+  }
+
+  it('and dropped its messages is given them again, once', async () => {
+    await add('The plover. ')
+    await add('The curlew. ')
+    backend.fake.failNext('flush', 'dropped')
+    expect((await flush()).status).toBe(202)
+    await relayQueued(backend, user)
+    expect(await statesOf(user, session)).toEqual(['extracted', 'extracted'])
+    await expectRemembered('The plover.', 'The curlew.')
+    expect(callsOf(backend, 'add', await upstream())).toHaveLength(4)
+  })
+
+  it('and broke off is given them only when it cannot be at work any more', async () => {
+    await add('The plover. ')
+    backend.fake.failNext('flush', 'dropped-and-lost')
+    expect((await flush()).status).toBe(202)
+    const { id } = await newestSession(backend, user)
+    for (let n = 0; n < 2; n++) expect(await backend.gateway.services.relay.drain(id)).toBe('waiting')
+    expect(callsOf(backend, 'add', await upstream())).toHaveLength(1)
+    await relayQueued(backend, user)
+    expect(await statesOf(user, session)).toEqual(['extracted'])
+    await expectRemembered('The plover.')
+  })
+
+  it('during an add is given the messages of earlier calls again, too', async () => {
+    await add('The plover. ')
+    backend.fake.extractOnAdd = (buffered) => buffered.length - 1
+    backend.fake.failNext('add', 'dropped')
+    expect((await add('The curlew. ')).status).toBe(202)
+    backend.fake.extractOnAdd = () => 0
+    await relayQueued(backend, user)
+    expect(heldTexts(backend, await upstream())).toEqual(['The plover. ', 'The curlew. '])
+    expect((await flush()).status).toBe(200)
+    await expectRemembered('The plover.', 'The curlew.')
+  })
+})
+
 describe('a definite refusal', () => {
   const refusals: [string, Exclude<EverosFault, string>, number, string][] = [
     ['of a format', { status: 415, code: 'UNSUPPORTED_FORMAT' }, 415, 'unsupported_media_type'],

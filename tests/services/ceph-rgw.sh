@@ -16,57 +16,19 @@ conf=$dir/ceph.conf
 port=${RGW_PORT:-8087}
 mon_port=${RGW_MON_PORT:-13310}
 bucket=gateway-test
-root=$(cd "$(dirname "$0")/../.." && pwd)
+
+log_dir=$dir/log
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/services/processes.sh
+. "$here/processes.sh"
 
 say() { echo "ceph-rgw: $*" >&2; }
 
-# The process of a pid file, if it still is the one that was started: the file holds pid and start time.
-living() {
-  local pid started
-  [[ -f $dir/$1.pid ]] || return 1
-  read -r pid started <"$dir/$1.pid"
-  [[ $(started_at "$pid") == "$started" ]] && echo "$pid"
-}
-
-started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
-
-launch() {
-  local name=$1
-  shift
-  setsid "$@" </dev/null >"$dir/log/$name.out" 2>&1 &
-  echo "$! $(started_at $!)" >"$dir/$name.pid"
-}
-
-stop_one() {
-  local name=$1 pid
-  if pid=$(living "$name"); then
-    kill "$pid"
-    for _ in $(seq 100); do
-      living "$name" >/dev/null || break
-      sleep 0.1
-    done
-    if pid=$(living "$name"); then kill -9 "$pid"; fi
-  fi
-  rm -f "$dir/$name.pid"
-}
-
 stop() {
-  for name in rgw osd mon; do stop_one "$name"; done
+  end rgw
+  end osd
+  end mon
   rm -f "$dir/env"
-}
-
-install() {
-  local missing=()
-  for pair in radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd ceph:ceph-common; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-  done
-  if ((${#missing[@]})); then
-    say "installing ${missing[*]}"
-    apt-get install -y --no-install-recommends "${missing[@]}" >"$dir/apt.log" 2>&1 || {
-      apt-get update >>"$dir/apt.log" 2>&1
-      apt-get install -y --no-install-recommends "${missing[@]}" >>"$dir/apt.log" 2>&1
-    }
-  fi
 }
 
 configure() {
@@ -111,7 +73,7 @@ start() {
     return
   fi
   stop
-  install
+  install_missing radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd ceph:ceph-common
   # The data of an earlier run died with its memory store.
   rm -rf "$dir"/{mon,osd,run,log,monmap}
   mkdir -p "$dir"/{mon,osd,run,log}
@@ -131,47 +93,15 @@ start() {
       --access-key=testkey --secret-key=testsecret
   } >"$dir/log/setup.out" 2>&1
   launch rgw radosgw -c "$conf" -n client.rgw -f
-  wait_for_http
+  wait_for_port rgw "$port"
   cat >"$dir/env.part" <<ENV
 export TEST_S3_ENDPOINT=http://127.0.0.1:$port
 export TEST_S3_ACCESS_KEY_ID=testkey
 export TEST_S3_SECRET_ACCESS_KEY=testsecret
 export TEST_S3_BUCKET=$bucket
 ENV
-  create_bucket
+  bash "$here/create-bucket.sh" "http://127.0.0.1:$port" testkey testsecret $bucket
   mv "$dir/env.part" "$dir/env"
-}
-
-wait_for_http() {
-  for _ in $(seq 300); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
-    living rgw >/dev/null || break
-    sleep 0.1
-  done
-  say "radosgw does not answer: see $dir/log"
-  stop
-  exit 1
-}
-
-create_bucket() {
-  (
-    cd "$root"
-    # shellcheck disable=SC1091
-    . "$dir/env.part"
-    timeout 60 node_modules/.bin/node --input-type=module -e '
-      import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3"
-      const client = new S3Client({
-        endpoint: process.env.TEST_S3_ENDPOINT,
-        region: "us-east-1",
-        forcePathStyle: true,
-        credentials: {
-          accessKeyId: process.env.TEST_S3_ACCESS_KEY_ID,
-          secretAccessKey: process.env.TEST_S3_SECRET_ACCESS_KEY,
-        },
-      })
-      await client.send(new CreateBucketCommand({ Bucket: process.env.TEST_S3_BUCKET }))
-    '
-  )
 }
 
 case $command in

@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
-# A real EverOS on loopback for the contract tests, with a stub for its models.
+# A real EverOS on loopback for the tests, with a stub for its models.
 #   tests/services/everos.sh start [DIR]   prints TEST_EVEROS_URL=…, and keeps it in DIR/env
 #   tests/services/everos.sh stop [DIR]
 # EVEROS_BIN: the `everos` command to run; without it EverOS is installed from PyPI for a Python 3.12 that is found here.
+# EVEROS_PORT, LLM_STUB_PORT: where they listen. EVEROS_LLM_URL: a stub that runs already. EVEROS_EMBEDDING_URL,
+# EVEROS_MULTIMODAL_URL, EVEROS_RERANK_URL: another one for that; empty: none. Settings EVEROS_<SECTION>__<KEY> pass through.
 set -euo pipefail
 
-command=${1:?start or stop}
-dir=${2:-${TMPDIR:-/tmp}/gateway-everos}
+command=${1:-}
+if [[ ! $command =~ ^(start|stop)$ ]]; then
+  echo "usage: $0 start|stop [DIR]" >&2
+  exit 2
+fi
+mkdir -p "${2:-${TMPDIR:-/tmp}/gateway-everos}"
+dir=$(cd "${2:-${TMPDIR:-/tmp}/gateway-everos}" && pwd)
 everos=${EVEROS_BIN:-}
 version=1.5.1
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/memory-gateway/everos-$version
 port=${EVEROS_PORT:-1995}
 llm_port=${LLM_STUB_PORT:-1996}
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/services/processes.sh
+. "$here/processes.sh"
 
 find_python() {
   for python in python3.12 "$HOME"/.pyenv/versions/3.12*/bin/python3; do
@@ -32,10 +41,13 @@ install_everos() {
   touch "$venv/complete"
 }
 
-wait_for() {
-  for _ in $(seq 1 240); do
-    if curl --silent --fail --max-time 2 "$1" >/dev/null; then return 0; fi
-    if ! kill -0 "$2" 2>/dev/null; then break; fi
+# An address of a model, and the key that goes with it: EverOS counts a model without a key as none.
+model() { echo "EVEROS_$1__BASE_URL=$2 EVEROS_$1__API_KEY=${2:+stub} EVEROS_$1__MODEL=stub"; }
+
+wait_for_health() {
+  for _ in $(seq 240); do
+    if curl --silent --fail --max-time 2 "http://127.0.0.1:$port/health" >/dev/null; then return; fi
+    living everos >/dev/null || break
     sleep 0.25
   done
   echo "EverOS did not come up; see $dir/everos.log" >&2
@@ -45,19 +57,23 @@ wait_for() {
 
 start() {
   install_everos
+  if living everos >/dev/null && [[ -f $dir/env ]]; then
+    cat "$dir/env"
+    return
+  fi
   mkdir -p "$dir/data"
   [ -f "$dir/data/everos.toml" ] || "$everos" init --root "$dir/data" >"$dir/init.log" 2>&1
-  "$here/../../node_modules/.bin/node" "$here/llm-stub.ts" "$llm_port" >"$dir/llm-stub.log" 2>&1 &
-  echo $! >"$dir/llm-stub.pid"
-  local url="http://127.0.0.1:$llm_port/v1"
-  ENV=DEV PYTHONPATH="$here/offline" \
-    EVEROS_LLM__BASE_URL=$url EVEROS_LLM__API_KEY=stub EVEROS_LLM__MODEL=stub \
-    EVEROS_MULTIMODAL__BASE_URL=$url EVEROS_MULTIMODAL__API_KEY=stub EVEROS_MULTIMODAL__MODEL=stub \
-    EVEROS_EMBEDDING__BASE_URL=${EVEROS_EMBEDDING_URL-$url} EVEROS_EMBEDDING__API_KEY=stub EVEROS_EMBEDDING__MODEL=stub \
-    EVEROS_RERANK__API_KEY= \
-    "$everos" server start --host 127.0.0.1 --port "$port" --root "$dir/data" >"$dir/everos.log" 2>&1 &
-  echo $! >"$dir/everos.pid"
-  if ! wait_for "http://127.0.0.1:$port/health" "$(cat "$dir/everos.pid")"; then
+  local url=${EVEROS_LLM_URL:-}
+  if [ -z "$url" ]; then
+    url="http://127.0.0.1:$llm_port/v1"
+    launch llm-stub "$here/../../node_modules/.bin/node" "$here/llm-stub.ts" "$llm_port"
+  fi
+  # shellcheck disable=SC2046
+  launch everos env ENV=DEV PYTHONPATH="$here/offline" EVEROS_RERANK__PROVIDER=vllm \
+    $(model LLM "$url") $(model MULTIMODAL "${EVEROS_MULTIMODAL_URL-$url}") \
+    $(model EMBEDDING "${EVEROS_EMBEDDING_URL-$url}") $(model RERANK "${EVEROS_RERANK_URL-}") \
+    "$everos" server start --host 127.0.0.1 --port "$port" --root "$dir/data"
+  if ! wait_for_health; then
     stop
     return 1
   fi
@@ -65,16 +81,8 @@ start() {
 }
 
 stop() {
-  for name in everos llm-stub; do
-    if [ -f "$dir/$name.pid" ]; then
-      kill "$(cat "$dir/$name.pid")" 2>/dev/null || true
-      rm -f "$dir/$name.pid"
-    fi
-  done
+  end everos llm-stub
+  rm -f "$dir/env"
 }
 
-case $command in
-  start) start ;;
-  stop) stop ;;
-  *) echo "start or stop" >&2; exit 2 ;;
-esac
+"$command"

@@ -42,6 +42,7 @@ export function answer(prompt: string): string {
       },
     })
   }
+  if (prompt.includes('is_sufficient')) return JSON.stringify({ is_sufficient: true, reasoning: 'enough' })
   if (prompt.includes('has_exploration'))
     return JSON.stringify({ has_exploration: false, has_user_correction: false, reason: 'small talk' })
   if (prompt.includes('"foresights"')) return JSON.stringify({ foresights: [] })
@@ -75,45 +76,67 @@ function textOf({ content }: Message): string {
 
 function reply(
   path: string,
-  body: { messages?: Message[]; input?: string | string[]; model?: string },
+  body: { messages?: Message[]; input?: string | string[]; model?: string; documents?: string[] },
+  instead?: string,
 ): object | undefined {
   const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
   const common = { id: 'stub', created: 0, model: body.model ?? 'stub', usage }
   if (path.endsWith('/chat/completions')) {
-    const content = answer((body.messages ?? []).map(textOf).join('\n'))
+    const content = instead ?? answer((body.messages ?? []).map(textOf).join('\n'))
     const message = { role: 'assistant', content }
     return { ...common, object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'stop' }] }
   }
   if (path.endsWith('/embeddings')) {
     const data = [body.input ?? '']
       .flat()
-      .map((text, index) => ({ object: 'embedding', index, embedding: embed(text) }))
+      .map((text, index) => ({ object: 'embedding', index, embedding: instead ? JSON.parse(instead) : embed(text) }))
     return { ...common, object: 'list', data }
+  }
+  if (path.endsWith('/rerank')) {
+    const results = (body.documents ?? []).map((_, index) => ({ index, relevance_score: 1 / (index + 1) }))
+    return { id: 'stub', results }
   }
   return undefined
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+/**
+ * Asked before each answer, with the request's text: a number is answered as that status, a string is what the model
+ * says, or the vector of an embedding as JSON.
+ */
+export type Interference = (path: string, text: string) => Promise<number | string | undefined>
+
+export interface LlmStub {
+  readonly url: string
+  /** Undefined: answers as it should. */
+  interfere: Interference | undefined
+  close(): Promise<void>
+}
+
+async function handle(request: IncomingMessage, response: ServerResponse, stub: LlmStub): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString()
-  const body = reply(request.url ?? '', text ? JSON.parse(text) : {})
-  response.writeHead(body ? 200 : 404, { 'content-type': 'application/json' })
+  const path = request.url ?? ''
+  const instead = await stub.interfere?.(path, text)
+  const body = typeof instead === 'number' ? undefined : reply(path, text ? JSON.parse(text) : {}, instead)
+  response.writeHead(body ? 200 : typeof instead === 'number' ? instead : 404, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body ?? { error: { message: 'not found' } }))
 }
 
 /** Listens on loopback; port 0 takes any. */
-export async function startLlmStub(port = 0): Promise<{ url: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => void handle(request, response))
+export async function startLlmStub(port = 0): Promise<LlmStub> {
+  const server = createServer((request, response) => void handle(request, response, stub))
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return {
+  const stub: LlmStub = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    interfere: undefined,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
   }
+  return stub
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

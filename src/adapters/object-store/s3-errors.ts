@@ -51,7 +51,7 @@ function describe(error: unknown, place: S3Place): string {
     case 'InvalidAccessKeyId':
       return `S3_ACCESS_KEY_ID: ${where} does not know this key`
     case 'SignatureDoesNotMatch':
-      return `S3_SECRET_ACCESS_KEY: ${where} says that it does not belong to S3_ACCESS_KEY_ID`
+      return `S3_SECRET_ACCESS_KEY: ${where} says that it does not belong to S3_ACCESS_KEY_ID: one of them is wrong`
     case 'ExpiredToken':
     case 'InvalidToken':
     case 'CredentialsProviderError':

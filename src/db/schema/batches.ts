@@ -32,7 +32,7 @@ export const batches = pgTable(
     /** Code of the last failure. */
     reason: text(),
     upstreamRequestId: text('upstream_request_id'),
-    /** Until when the backend may still be at work on an add whose answer was lost. */
+    /** Until when the backend may still be at work on a call whose answer was lost. */
     settlesAt: instant('settles_at'),
     /** Since when it waits; a retry by hand begins anew. */
     openSince: instant('open_since').notNull().defaultNow(),

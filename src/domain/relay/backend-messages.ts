@@ -1,4 +1,4 @@
-import type { BackendFile, BackendItem, BackendMessage } from '../../ports/memory-backend.ts'
+import type { BackendFile, BackendItem, BackendMessage, BackendSession } from '../../ports/memory-backend.ts'
 import type { ObjectStore } from '../../ports/object-store.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
 import { upstreamSenderName } from '../ids.ts'
@@ -6,6 +6,14 @@ import type { MessageRow } from '../sessions/queries.ts'
 import type { ClaimedSession } from './queries.ts'
 
 const MAX_SENDER_NAME = 64
+
+export function upstreamOf(session: ClaimedSession): BackendSession {
+  return {
+    projectId: session.upstreamProjectId,
+    senderId: session.upstreamSenderId,
+    sessionId: session.upstreamSessionId,
+  }
+}
 
 /** Stored messages as the backend gets them: under its own names, with files that are opened when they are needed. */
 export function backendMessages(

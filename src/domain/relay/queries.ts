@@ -193,18 +193,22 @@ export async function findNextBatch(db: Database, sessionId: string, giveUpMs: n
 /** What a process last saw of a batch: if it is something else by now, another process is at it. */
 export type BatchMark = Pick<BatchRow, 'id' | 'state' | 'attempts'>
 
-/** Changes a batch that is still as `mark` says; false if it is not, or gone. `settleMs` counts from now. */
+/** Changes a batch that is still as `mark` says; false if it is not, or gone. `settleMs` counts from now; undefined: as it was. */
 export async function advanceBatch(
   db: Database,
   mark: BatchMark,
-  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId'>> & { settleMs: number | null },
+  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId'>> & {
+    settleMs: number | null | undefined
+  },
 ): Promise<boolean> {
   const { settleMs, ...columns } = change
   const rows = await db
     .update(batches)
     .set({
       ...columns,
-      settlesAt: settleMs === null ? null : sql`now() + ${settleMs} * interval '1 millisecond'`,
+      ...(settleMs !== undefined && {
+        settlesAt: settleMs === null ? null : sql`now() + ${settleMs} * interval '1 millisecond'`,
+      }),
       updatedAt: sql`now()`,
     })
     .where(and(eq(batches.id, mark.id), eq(batches.state, mark.state), eq(batches.attempts, mark.attempts)))

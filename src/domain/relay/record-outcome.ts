@@ -63,8 +63,9 @@ export async function recordFailure(
   // Being away is not the batch's fault.
   const attempts = error.outcome === 'not_accepted' ? batch.attempts : batch.attempts + 1
   const state = nextState(deps, open, attempts, error, isAwaited)
-  const mayBeAtWork = batch.action === 'add' && error.outcome === 'unknown' && !error.answered
-  const settleMs = mayBeAtWork ? deps.backend.settleMs : null
+  const mayBeAtWork = error.outcome === 'unknown' && !error.answered
+  // What an earlier attempt at a flush may still do, a later one that was refused does not end.
+  const settleMs = mayBeAtWork ? deps.backend.settleMs : open.isUnsettled ? undefined : null
   const recorded = await inTransaction(deps.db, async (tx) => {
     await lockSessionRow(tx, session.id)
     if (!(await advanceBatch(tx, mark, { state, attempts, reason: error.code, settleMs }))) return false
@@ -90,7 +91,7 @@ function nextState(
   if (error.outcome === 'rejected') return 'rejected'
   // What was accepted with a 202 waits for the operator; who still waits is told.
   if ((error.needsOperator && isAwaited) || isTooOld || attempts >= deps.attempts) return 'failed'
-  // A flush may be repeated without harm, so its lost answer needs no looking.
+  // A flush may be repeated without harm: it looks for what is lost when it finds nothing to extract.
   if (batch.action === 'flush') return 'stored'
   return error.outcome === 'unknown' || batch.state !== 'stored' ? 'unknown' : 'stored'
 }

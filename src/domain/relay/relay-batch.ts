@@ -1,6 +1,7 @@
 import { step } from '../../observability/steps.ts'
-import { BackendError, type BackendSession } from '../../ports/memory-backend.ts'
-import { backendMessages } from './backend-messages.ts'
+import { BackendError } from '../../ports/memory-backend.ts'
+import { backendMessages, upstreamOf } from './backend-messages.ts'
+import { findLost, sendLost } from './lost-messages.ts'
 import type { BatchAnswer, BatchOutcome } from './outcome.ts'
 import { advanceBatch, type BatchMark, type ClaimedSession, type OpenBatch, selectBatchContent } from './queries.ts'
 import { recordFailure, recordSuccess } from './record-outcome.ts'
@@ -23,12 +24,13 @@ export async function relayBatch(
   attempt: Attempt,
 ): Promise<BatchOutcome> {
   const { batch } = open
-  if (open.isUnsettled) return { state: 'waiting', code: batch.reason ?? INTERRUPTED }
+  // A flush may be repeated without harm; only whether it left its messages anywhere shows later.
+  if (open.isUnsettled && batch.action === 'add') return { state: 'waiting', code: batch.reason ?? INTERRUPTED }
   let mark: BatchMark = batch
   /** Claims the batch for one sending; false if another process got there first, or the batch is gone. */
   const begin = async (): Promise<boolean> => {
     const sending: BatchMark = { id: batch.id, state: 'relaying', attempts: batch.attempts + 1 }
-    const settleMs = batch.action === 'add' ? deps.backend.settleMs : null
+    const settleMs = open.isUnsettled ? undefined : deps.backend.settleMs
     const began = await advanceBatch(deps.db, mark, { ...sending, reason: INTERRUPTED, settleMs })
     if (began) mark = sending
     return began
@@ -51,14 +53,6 @@ export async function relayBatch(
   }
 }
 
-function upstreamOf(session: ClaimedSession): BackendSession {
-  return {
-    projectId: session.upstreamProjectId,
-    senderId: session.upstreamSenderId,
-    sessionId: session.upstreamSessionId,
-  }
-}
-
 async function add(
   deps: RelayDependencies,
   session: ClaimedSession,
@@ -70,10 +64,19 @@ async function add(
   const all = backendMessages(deps.objectStore, session, content)
   let messages = all
   if (batch.state !== 'stored') {
-    const timestamps = all.map(({ timestamp }) => timestamp)
-    const missing = await look(deps, session, timestamps, signal)
-    if (missing.length === 0) return { requestId: batch.id, status: 'accumulated' }
-    messages = all.filter(({ timestamp }) => missing.includes(timestamp))
+    const lost = new Map(
+      await findLost(
+        deps,
+        session,
+        batch,
+        all.map(({ timestamp }) => timestamp),
+        signal,
+      ),
+    )
+    messages = all.filter(({ timestamp }) => lost.get(batch.id)?.has(timestamp))
+    lost.delete(batch.id)
+    await sendLost(deps, session, lost, signal)
+    if (messages.length === 0) return { requestId: batch.id, status: 'accumulated' }
   }
   if (!(await begin())) return undefined
   if (batch.attempts > 0) deps.events.messagesSentAgain(batch.id, messages.length)
@@ -83,26 +86,10 @@ async function add(
   return answer
 }
 
-/** However the look fails, it says nothing of the messages: they stay `unknown`. */
-async function look(
-  deps: RelayDependencies,
-  session: ClaimedSession,
-  timestamps: readonly number[],
-  signal: AbortSignal,
-): Promise<readonly number[]> {
-  try {
-    return await deps.backend.findMissing(upstreamOf(session), timestamps, signal)
-  } catch (error) {
-    if (!(error instanceof BackendError)) throw error
-    const { code, message, needsOperator } = error
-    throw new BackendError('not_accepted', code, message, { cause: error, needsOperator })
-  }
-}
-
 async function flush(
   deps: RelayDependencies,
   session: ClaimedSession,
-  { batch }: OpenBatch,
+  { batch, isUnsettled }: OpenBatch,
   begin: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<BatchAnswer | undefined> {
@@ -110,6 +97,11 @@ async function flush(
   step('flushing')
   const answer = await deps.backend.flush(upstreamOf(session), signal)
   step('flushed')
-  // An attempt whose answer was lost may have extracted what this one no longer found.
-  return batch.attempts > 0 ? { ...answer, status: 'extracted' } : answer
+  if (batch.attempts === 0 || answer.status === 'extracted') return answer
+  // An attempt that failed took from the buffer what this one no longer found: into memory, or nowhere.
+  const lost = await findLost(deps, session, batch, [], signal)
+  if (lost.size === 0) return { ...answer, status: 'extracted' }
+  if (isUnsettled) throw new BackendError('not_accepted', 'EXTRACTING', 'An earlier flush may still be at work.')
+  await sendLost(deps, session, lost, signal)
+  return await deps.backend.flush(upstreamOf(session), signal)
 }

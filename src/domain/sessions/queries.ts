@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, isNull, lt, max, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { batches } from '../../db/schema/batches.ts'
 import { messages } from '../../db/schema/messages.ts'
@@ -207,4 +207,29 @@ export async function deleteEmptySession(tx: Database, owner: Owner, sessionId: 
         sql`not exists (select from ${batches} where ${batches.sessionId} = ${sessions.id})`,
       ),
     )
+}
+
+/** System scope: the session's messages before `position` that were relayed since its last flush, in their order. */
+export function selectUnflushed(
+  db: Database,
+  sessionId: string,
+  position: number,
+): Promise<{ batchId: string; upstreamTimestamp: number }[]> {
+  const lastFlush = db
+    .select({ position: max(batches.position) })
+    .from(batches)
+    .where(and(eq(batches.sessionId, sessionId), eq(batches.action, 'flush'), eq(batches.state, 'relayed')))
+  return db
+    .select({ batchId: messages.batchId, upstreamTimestamp: messages.upstreamTimestamp })
+    .from(messages)
+    .innerJoin(batches, eq(batches.id, messages.batchId))
+    .where(
+      and(
+        eq(messages.sessionId, sessionId),
+        eq(batches.state, 'relayed'),
+        lt(batches.position, position),
+        gt(messages.upstreamTimestamp, sql`coalesce((${lastFlush}), 0)`),
+      ),
+    )
+    .orderBy(asc(messages.upstreamTimestamp))
 }

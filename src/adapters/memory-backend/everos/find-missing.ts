@@ -4,10 +4,10 @@ import { jsonBody } from './request-body.ts'
 import { getAnswer, searchAnswer } from './wire.ts'
 
 /**
- * Rests on three facts of the server: an add is taken whole or not at all; only a flush empties a session's buffer (an
- * add that finds a boundary cuts the older part off, and keeps at least the last message); a memory bears the time of
- * the last message it was made from. So an add that was taken shows in the buffer, or, once flushed, in a memory that
- * is not older. A flushed session that made no memory at all (nobody but assistants spoke) looks as if it were missing.
+ * Rests on two facts of the server: an add is taken whole or not at all, and a memory bears the time of the last message
+ * it was made from. So what was taken is in the buffer, or in a memory that is not older, or lost: a flush, and an add
+ * that cuts the buffer's older part off, empties the buffer before its models write the memory, and does not put back
+ * what they failed at. What only assistants said makes no memory, and looks lost too.
  * Only rows of the session itself count: another's of the same time would make a lost message look safe.
  */
 export async function findMissing(
@@ -27,7 +27,8 @@ export async function findMissing(
     ...options,
   })
   const buffered = new Set(buffer.data.unprocessed_messages.filter(isOfSession).map((message) => message.timestamp))
-  if (timestamps.some((timestamp) => buffered.has(timestamp))) return []
+  const unbuffered = timestamps.filter((timestamp) => !buffered.has(timestamp))
+  if (unbuffered.length === 0) return []
   const latest = await client.post(getAnswer, {
     path: `${prefix}/get`,
     body: jsonBody({
@@ -42,5 +43,6 @@ export async function findMissing(
     ...options,
   })
   const own = latest.data.episodes.filter((row) => isOfSession(row) && row.user_id === session.senderId)
-  return own.some((row) => timestamps.some((timestamp) => timestamp <= row.timestamp)) ? [] : timestamps
+  const newest = Math.max(...own.map(({ timestamp }) => timestamp), Number.NEGATIVE_INFINITY)
+  return unbuffered.filter((timestamp) => timestamp > newest)
 }

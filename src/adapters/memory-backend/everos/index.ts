@@ -1,5 +1,6 @@
 import {
   type AddResult,
+  BackendError,
   type BackendHealth,
   type BackendMessage,
   type BackendSession,
@@ -110,18 +111,18 @@ class EverosBackend implements MemoryBackend {
   }
 
   async search(request: SearchRequest, signal?: AbortSignal): Promise<readonly MemoryHit[]> {
-    const path = `${await this.#prefix.get()}/search`
     const method = await this.#searchMethod()
-    const timeoutMs = this.#timeouts.searchMs
-    const answers = await Promise.all(
-      searchBodies(request, method).map((body) =>
-        this.#client.post(searchAnswer, { path, body: jsonBody(body), timeoutMs, signal }),
-      ),
-    )
-    return toHits(
-      answers.flatMap((answer) => answer.data.episodes),
-      request,
-    )
+    try {
+      return await this.#searchBy(method, request, signal)
+    } catch (error) {
+      const isGone = error instanceof BackendError && error.code === 'PROVIDER_NOT_CONFIGURED'
+      if (!isGone || this.#options.searchMethod) throw error
+      // The server was started anew, with less than it had.
+      this.#method = undefined
+      const other = await this.#searchMethod()
+      if (other === method) throw error
+      return await this.#searchBy(other, request, signal)
+    }
   }
 
   async findMissing(session: BackendSession, timestamps: readonly number[], signal?: AbortSignal) {
@@ -155,6 +156,20 @@ class EverosBackend implements MemoryBackend {
     } finally {
       deadline.clear()
     }
+  }
+
+  async #searchBy(method: SearchMethod, request: SearchRequest, signal: AbortSignal | undefined): Promise<MemoryHit[]> {
+    const path = `${await this.#prefix.get()}/search`
+    const timeoutMs = this.#timeouts.searchMs
+    const answers = await Promise.all(
+      searchBodies(request, method).map((body) =>
+        this.#client.post(searchAnswer, { path, body: jsonBody(body), timeoutMs, signal }),
+      ),
+    )
+    return toHits(
+      answers.flatMap((answer) => answer.data.episodes),
+      request,
+    )
   }
 
   /** Asked for once: what the server can do is settled when it starts. Asked again while it does not answer. */
