@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { Agent } from 'undici'
+import { erasures } from '../../../src/db/schema/erasures.ts'
 import { sessions } from '../../../src/db/schema/sessions.ts'
-import { forgetSession } from '../../../src/domain/sessions/forget-session.ts'
+import { continueErasure } from '../../../src/domain/erasure/continue-erasure.ts'
 import { BackendError } from '../../../src/ports/memory-backend.ts'
 import { type EverosFault, type FakeEveros, type RecordedRequest, startFakeEveros } from '../../helpers/fake-everos.ts'
 import { type RawServer, startRawServer } from '../../helpers/raw-server.ts'
@@ -133,22 +134,27 @@ export class World {
     const ctx = { services: this.replica(1).services, requestId: 'test', log: this.replica(1).services.log }
     for (let round = 0; ; round++) {
       await this.fake.atRest()
-      await this.database.execute(
-        sql`update batches set settles_at = settles_at - interval '10 minutes' where user_id in ${users} and settles_at is not null`,
-      )
+      for (const table of [sql`batches`, sql`sessions`]) {
+        await this.database.execute(
+          sql`update ${table} set settles_at = settles_at - interval '10 minutes' where user_id in ${users} and settles_at is not null`,
+        )
+      }
       const open = await this.database
-        .select({ id: sessions.id, deletedAt: sessions.deletedAt })
+        .select({ id: sessions.id })
         .from(sessions)
         .where(
-          sql`user_id in ${users} and case when deleted_at is null
-            then exists (select from batches where batches.session_id = sessions.id and state in ('stored', 'relaying', 'unknown'))
-            else forgotten_at is null end`,
+          sql`user_id in ${users} and deleted_at is null and exists (select from batches
+            where batches.session_id = sessions.id and state in ('stored', 'relaying', 'unknown'))`,
         )
-      if (open.length === 0) return true
+      const unfinished = await this.database
+        .select({ id: erasures.id })
+        .from(erasures)
+        .where(sql`user_id in ${users} and finished_at is null`)
+      if (open.length + unfinished.length === 0) return true
       if (round >= rounds) return false
-      for (const { id, deletedAt } of open) {
-        if (!deletedAt) await this.replica(round).services.relay.drain(id)
-        else await forgetSession({ ...ctx, signal: AbortSignal.timeout(10_000) }, id, 0).catch(unlessBackend)
+      for (const { id } of open) await this.replica(round).services.relay.drain(id)
+      for (const { id } of unfinished) {
+        await continueErasure({ ...ctx, signal: AbortSignal.timeout(10_000) }, id).catch(unlessBackend)
       }
     }
   }
