@@ -5,7 +5,7 @@ const slow = { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: ['tests/he
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], testTimeout: slow.testTimeout } },
       { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], isolate: false, ...slow } },
       { test: { name: 'contract', include: ['tests/contract/**/*.test.ts'], ...slow } },
       {
