@@ -92,7 +92,7 @@ export function operationRoutes() {
 
   router.openapi(adminRetryRoute, (c) =>
     answerOnce(c, async (claim) => {
-        const ctx = systemContext(c)
+      const ctx = systemContext(c)
       const { operation_id: id } = c.req.valid('param')
       await claim.begin(ctx)
       await retryOperation(ctx, id, claim.keep(retried))
