@@ -1,5 +1,6 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { attachments } from '../../src/db/schema/attachments.ts'
 import { auditLog } from '../../src/db/schema/audit-log.ts'
 import { users } from '../../src/db/schema/users.ts'
 import { sqlState } from '../../src/db/sql-state.ts'
@@ -19,13 +20,16 @@ beforeEach(async () => {
 
 const png = { name: 'secret-name.png', bytes: picture, type: 'image/png' }
 
+async function idOf({ id }: TestUser): Promise<string> {
+  const [row] = await gateway.services.db.select().from(users).where(eq(users.externalId, id))
+  return row?.id ?? ''
+}
+
 async function entries() {
-  const { db } = gateway.services
-  const [row] = await db.select().from(users).where(eq(users.externalId, user.id))
-  return db
+  return gateway.services.db
     .select()
     .from(auditLog)
-    .where(eq(auditLog.userId, row?.id ?? ''))
+    .where(eq(auditLog.userId, await idOf(user)))
     .orderBy(asc(auditLog.id))
 }
 
@@ -117,8 +121,8 @@ describe("a request for another user's data", () => {
         return { id, ask: () => user.delete(`/users/${user.id}/keys/${id}`) }
       },
     ],
-    ['user', async ({ id }) => ({ id, ask: () => user.get(`/users/${id}/keys`) })],
-    ['user', async ({ id }) => ({ id, ask: () => user.get('/sessions', { 'x-user-id': id }) })],
+    ['user', async (owner) => ({ id: await idOf(owner), ask: () => user.get(`/users/${owner.id}/keys`) })],
+    ['user', async (owner) => ({ id: await idOf(owner), ask: () => user.get('/sessions', { 'x-user-id': owner.id }) })],
   ]
 
   it.each(targets)('is written down and counted: %s', async (kind, prepare) => {
@@ -129,6 +133,24 @@ describe("a request for another user's data", () => {
       expect.objectContaining({ action: 'access', result: 'denied', target: `${kind}:${id}` }),
     ])
     expect(await denied(kind)).toBe(before + 1)
+  })
+
+  it("does not write down the other user's name", async () => {
+    const other = await createUser(gateway.url)
+    await user.get(`/users/${other.id}/keys`)
+    await user.get('/sessions', { 'x-user-id': other.id })
+    expect(JSON.stringify(await entries())).not.toContain(other.id)
+  })
+
+  it("is not confused with one for what was the user's own", async () => {
+    const { body: key } = await user.post(`/users/${user.id}/keys`)
+    await user.delete(`/users/${user.id}/keys/${key.key_id}`)
+    const { body } = await user.addMessage('chat:1', 'x', [{ field: 'i', kind: 'image', ...png }])
+    const { attachment_id } = body.attachments[0]
+    await gateway.services.db.update(attachments).set({ state: 'deleting' }).where(eq(attachments.id, attachment_id))
+    expect((await user.delete(`/users/${user.id}/keys/${key.key_id}`)).status).toBe(404)
+    expect((await user.get(`/attachments/${attachment_id}/content`)).status).toBe(404)
+    expect((await entries()).filter(({ result }) => result === 'denied')).toEqual([])
   })
 
   it('is not confused with one for what nobody has', async () => {

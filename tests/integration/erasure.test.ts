@@ -156,7 +156,9 @@ describe('on the embedded backend', () => {
 
   it('takes a batch along that is being received, whose process died', async () => {
     const userId = await idOf(gateway, user)
-    await gateway.services.db.insert(batches).values({ id: 'bat_dead', userId, action: 'add', state: 'receiving' })
+    await gateway.services.db
+      .insert(batches)
+      .values({ id: 'bat_dead', userId, action: 'add', state: 'receiving', updatedAt: sql`now() - interval '2 hours'` })
     const answer = await user.delete(`/users/${user.id}`)
     await receipt(gateway, answer)
     expect(await rowsNaming(gateway, userId)).toBe(0)

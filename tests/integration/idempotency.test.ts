@@ -139,6 +139,14 @@ describe('a write that is repeated with its Idempotency-Key', () => {
     expect(again.headers.get('idempotent-replayed')).toBeNull()
   })
 
+  it('is refused like any other for messages that are no messages', async () => {
+    const messages = '['.repeat(100_000) + ']'.repeat(100_000)
+    const answer = await user.upload('/memories/add/multipart', { session_id: 'chat:1', messages }, [], {
+      headers: once(),
+    })
+    expect(answer.status).toBe(422)
+  })
+
   it.each(['', 'with space', 'ümlaut'.normalize(), 'x'.repeat(256)])('refuses the key "%s"', async (wrong) => {
     const answer = await user.post('/memories/add', inline(), { 'idempotency-key': wrong })
     expect(answer.status).toBe(422)
@@ -192,6 +200,27 @@ describe('what is kept of it', () => {
     expect(await rowsOf(gateway, user)).toMatchObject({ batches: 0, messages: 0 })
     const rows = await gateway.services.db.select().from(idempotencyKeys).where(eq(idempotencyKeys.answer, ERASED))
     expect(rows.length).toBeGreaterThan(0)
+  })
+
+  it('does not show, or bring back, a user who was erased since', async () => {
+    const id = `user_${randomUUID()}`
+    const make = () =>
+      call(`${gateway.url}/users`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...once() },
+        body: JSON.stringify({ user_id: id }),
+      })
+    const first = await make()
+    const owner = new TestUser(gateway.url, id, first.body.user_key)
+    const erasure = await owner.delete(`/users/${id}`)
+    expect((await make()).status).toBe(404)
+    await until(
+      () => call(`${gateway.url}/erasures/${erasure.body.erasure_id}`),
+      ({ body }) => body.status === 'done',
+    )
+    const again = await make()
+    expect(again.status).toBe(404)
+    expect(again.body.error.message).toMatch(/deleted/)
   })
 
   it('is over after 24 hours', async () => {
@@ -273,6 +302,23 @@ describe('with a backend that is slow or refuses', () => {
       expect(refused.status).toBe(422)
       const again = await caller.post('/memories/add', inline(), once())
       expect(again.status).toBe(200)
+      expect(again.headers.get('idempotent-replayed')).toBeNull()
+    } finally {
+      await strict.close()
+      await fake.close()
+    }
+  })
+
+  it('forgets a resource that was taken back after the backend had taken its file', async () => {
+    const fake = await startFakeEveros()
+    const strict = await startGateway({ MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: fake.url })
+    try {
+      const caller = await createUser(strict.url)
+      const add = () => caller.upload('/resources', {}, [{ ...file('A file.'), field: 'file' }], { headers: once() })
+      fake.failNext('flush', { status: 422, code: 'INVALID_INPUT' })
+      expect((await add()).status).toBe(422)
+      const again = await add()
+      expect(again.status, JSON.stringify(again.body)).toBe(201)
       expect(again.headers.get('idempotent-replayed')).toBeNull()
     } finally {
       await strict.close()

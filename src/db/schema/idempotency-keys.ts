@@ -11,16 +11,16 @@ export const idempotencyKeys = pgTable(
   {
     /** SHA-256 of owner, route and key. */
     id: text().primaryKey(),
-    /** Null for a request of the operator's. */
+    /** Whose request it is, or whose data the answer to the operator speaks of. */
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
-    /** SHA-256 of what was asked: the same key with another request is a fault of the caller. */
+    /** SHA-256 of the key and what was asked: the same key with another request is a fault of the caller. */
     fingerprint: text().notNull(),
     /** Which request is at it, and until when it holds the key unless it says that it lives. */
     claimToken: text('claim_token'),
     claimedUntil: instant('claimed_until'),
     /** Written in the transaction of the effect; null as long as there was none; `erased` once what it speaks of was. */
     answer: text(),
-    /** Whose data the answer speaks of: a batch that is taken back takes the row along, a deleted session the answer. */
+    /** Whose data the answer speaks of: a batch that is taken back takes the row along, a deleted session or user the answer. */
     batchId: text('batch_id'),
     sessionId: text('session_id'),
     createdAt: instant('created_at').notNull().defaultNow(),

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, ne } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { auditLog } from '../../db/schema/audit-log.ts'
@@ -6,6 +6,7 @@ import { batches } from '../../db/schema/batches.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
 import { userResources } from '../../db/schema/user-resources.ts'
 import { users } from '../../db/schema/users.ts'
+import type { Owner } from '../context.ts'
 
 export type AuditRow = typeof auditLog.$inferInsert
 
@@ -13,18 +14,28 @@ export async function insertAudit(db: Database, row: AuditRow): Promise<void> {
   await db.insert(auditLog).values(row)
 }
 
-const TABLES = {
-  attachment: attachments.id,
-  key: userKeys.id,
-  operation: batches.id,
-  resource: userResources.id,
-  user: users.externalId,
+/** What a caller names it by, whose it is, and our id of it. */
+const TARGETS = {
+  attachment: { name: attachments.id, owner: attachments.userId, id: attachments.id },
+  key: { name: userKeys.id, owner: userKeys.userId, id: userKeys.id },
+  operation: { name: batches.id, owner: batches.userId, id: batches.id },
+  resource: { name: userResources.id, owner: userResources.userId, id: userResources.id },
+  user: { name: users.externalId, owner: users.id, id: users.id },
 } as const
-export type TargetKind = keyof typeof TABLES
+export type TargetKind = keyof typeof TARGETS
 
-/** System scope: whether anybody has that. */
-export async function isSomebodys(db: Database, kind: TargetKind, id: string): Promise<boolean> {
-  const column = TABLES[kind]
-  const rows = await db.select({ id: column }).from(column.table).where(eq(column, id)).limit(1)
-  return rows.length > 0
+/** System scope: our id of what is another user's; undefined if it is nobody's, or the owner's own. */
+export async function findForeign(
+  db: Database,
+  owner: Owner,
+  kind: TargetKind,
+  given: string,
+): Promise<string | undefined> {
+  const { name, owner: whose, id } = TARGETS[kind]
+  const [row] = await db
+    .select({ id })
+    .from(id.table)
+    .where(and(eq(name, given), ne(whose, owner.userId)))
+    .limit(1)
+  return row?.id
 }

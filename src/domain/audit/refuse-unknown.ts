@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
-import { insertAudit, isSomebodys, type TargetKind } from './queries.ts'
+import { findForeign, insertAudit, type TargetKind } from './queries.ts'
 import { actorOf } from './record-audit.ts'
 
 const NAMES: Record<TargetKind, string> = {
@@ -24,13 +24,14 @@ export async function refuseUnknown(ctx: Omit<Context, 'turn'>, kind: TargetKind
 export async function noteIfForeign(ctx: Omit<Context, 'turn'>, kind: TargetKind, id: string): Promise<void> {
   const { db, events } = ctx.services
   try {
-    if (!(await isSomebodys(db, kind, id))) return
+    const target = await findForeign(db, ctx.caller, kind, id)
+    if (target === undefined) return
     events.accessDenied(kind, ctx.caller.userId, ctx.requestId)
     await insertAudit(db, {
       ...actorOf(ctx),
       requestId: ctx.requestId,
       action: 'access',
-      target: `${kind}:${id}`,
+      target: `${kind}:${target}`,
       result: 'denied',
     })
   } catch (error) {

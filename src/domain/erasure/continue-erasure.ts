@@ -13,6 +13,7 @@ import {
   finishErasure,
   isUnsettled,
   isUserInUse,
+  releaseErasedSessions,
   selectErasedObjects,
   selectErasedSessions,
   selectReceiving,
@@ -25,6 +26,8 @@ import {
 const PAGE = 100
 /** Longer than the job of an erasure waits between two attempts. */
 const STALLED_MS = 3_600_000
+/** Longer than an upload takes to put its files. */
+const ABANDONED_MS = 3_600_000
 
 /**
  * Does what is left of an erasure: rows, objects, the backend's part; then the receipt says so. False if it has to come back: the
@@ -45,8 +48,9 @@ export async function continueErasure(ctx: SystemContext, erasureId: string): Pr
   if (!objectsAreGone || !wasSettled) return false
   if (erasure.kind === 'user' && (await isUserInUse(db, erasure))) return false
   await inTransaction(db, async (tx) => {
-    await finishErasure(tx, erasureId, left)
+    if (!(await finishErasure(tx, erasureId, left))) return
     if (erasure.kind === 'user') await deleteUser(tx, erasure)
+    else await releaseErasedSessions(tx, erasureId)
   })
   ctx.log.info({ erasureId, kind: erasure.kind, leftUpstream: left.length }, 'erasure finished')
   return true
@@ -62,7 +66,8 @@ export async function resumeErasures(ctx: SystemContext): Promise<void> {
 
 async function emptyUser(ctx: SystemContext, erasure: ErasureRow): Promise<void> {
   const { db } = ctx.services
-  for (const batchId of await selectReceiving(db, erasure)) await discardReceiving(ctx, erasure, batchId)
+  // One that is under way still puts objects: it is refused at its end, and takes itself back.
+  for (const batchId of await selectReceiving(db, erasure, ABANDONED_MS)) await discardReceiving(ctx, erasure, batchId)
   for (;;) {
     const page = await selectUnemptied(db, erasure.id, PAGE)
     if (page.length === 0 || ctx.signal.aborted) return

@@ -2,9 +2,9 @@ import { inTransaction } from '../../db/database.ts'
 import { recordAudit } from '../audit/record-audit.ts'
 import { type AlsoStore, type Context, nothingElse, type SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
-import { deleteKeysOfUser } from '../idempotency/queries.ts'
+import { eraseAnswersOfUser } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
-import { insertErasure, lockUserByName, markSessionsDeleted, markUserErased, measureUser } from './queries.ts'
+import { insertErasure, lockUser, markSessionsDeleted, markUserErased, measureUser } from './queries.ts'
 
 /**
  * Erases a user: from the commit on their keys are dead and all that was theirs is hidden; a job removes it. The name is free for
@@ -17,13 +17,14 @@ export async function eraseUser(
 ): Promise<string> {
   const erasureId = createId('era')
   await inTransaction(ctx.services.db, async (tx) => {
-    const found = await lockUserByName(tx, user.accountId, user.externalId)
+    // A caller is whom the key names: somebody new may have their name by now.
+    const found = await lockUser(tx, 'caller' in ctx ? ctx.caller : user)
     if (!found) throw new GatewayError('not_found', 'There is no such user.')
     const owner = { accountId: found.accountId, userId: found.id }
     const extent = await measureUser(tx, owner)
     await markUserErased(tx, owner)
     await markSessionsDeleted(tx, owner, erasureId)
-    await deleteKeysOfUser(tx, owner)
+    await eraseAnswersOfUser(tx, owner)
     const requestedBy = 'caller' in ctx ? 'user' : 'admin'
     await insertErasure(tx, owner, { id: erasureId, kind: 'user', requestedBy, ...extent })
     await recordAudit(tx, ctx, { action: 'user.erase', target: owner.userId, bytes: extent.bytes })

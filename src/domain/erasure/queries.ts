@@ -41,12 +41,18 @@ export async function touchErasure(db: Database, id: string): Promise<void> {
   await db.update(erasures).set({ updatedAt: sql`now()` }).where(eq(erasures.id, id))
 }
 
-export async function finishErasure(tx: Database, id: string, leftUpstream: LeftUpstream[]): Promise<void> {
-  await tx.update(sessions).set({ erasureId: null }).where(eq(sessions.erasureId, id))
-  await tx
+/** False if another process finished it: what that one left in the backend stays said. */
+export async function finishErasure(tx: Database, id: string, leftUpstream: LeftUpstream[]): Promise<boolean> {
+  const rows = await tx
     .update(erasures)
     .set({ leftUpstream, finishedAt: sql`now()`, updatedAt: sql`now()` })
-    .where(eq(erasures.id, id))
+    .where(and(eq(erasures.id, id), isNull(erasures.finishedAt)))
+    .returning({ id: erasures.id })
+  return rows.length > 0
+}
+
+export async function releaseErasedSessions(tx: Database, erasureId: string): Promise<void> {
+  await tx.update(sessions).set({ erasureId: null }).where(eq(sessions.erasureId, erasureId))
 }
 
 /** Erasures that nobody worked on for so long. */
@@ -172,16 +178,19 @@ export function selectErasedObjects(db: Database, erasureId: string, limit: numb
     .limit(limit)
 }
 
-/** The user of that name, locked against everything that would store something for them; undefined if there is none. */
-export async function lockUserByName(
+/** The user, locked against everything that would store something for them; undefined if there is none. */
+export async function lockUser(
   tx: Database,
-  accountId: string,
-  externalId: string,
+  user: Owner | { accountId: string; externalId: string },
 ): Promise<{ id: string; accountId: string } | undefined> {
+  const isThem =
+    'userId' in user
+      ? eq(users.id, user.userId)
+      : and(eq(users.accountId, user.accountId), eq(users.externalId, user.externalId))
   const [row] = await tx
     .select({ id: users.id, accountId: users.accountId })
     .from(users)
-    .where(and(eq(users.accountId, accountId), eq(users.externalId, externalId), isNull(users.erasedAt)))
+    .where(and(isThem, isNull(users.erasedAt)))
     .for('update')
   return row
 }
@@ -195,11 +204,18 @@ export async function markUserErased(tx: Database, owner: Owner): Promise<void> 
   await tx.delete(userKeys).where(eq(userKeys.userId, owner.userId))
 }
 
-export async function selectReceiving(db: Database, owner: Owner): Promise<string[]> {
+/** Uploads that no process can be at any more. */
+export async function selectReceiving(db: Database, owner: Owner, olderThanMs: number): Promise<string[]> {
   const rows = await db
     .select({ id: batches.id })
     .from(batches)
-    .where(and(eq(batches.userId, owner.userId), eq(batches.state, 'receiving')))
+    .where(
+      and(
+        eq(batches.userId, owner.userId),
+        eq(batches.state, 'receiving'),
+        sql`${batches.updatedAt} <= now() - ${olderThanMs} * interval '1 millisecond'`,
+      ),
+    )
   return rows.map(({ id }) => id)
 }
 

@@ -9,6 +9,7 @@ const HEARTBEAT_MS = 5_000
 
 /** Which data an answer speaks of, by our ids. */
 export interface AnswerSubject {
+  readonly userId?: string
   readonly sessionId?: string
   readonly batchId?: string
 }
@@ -35,7 +36,8 @@ export class Claim {
     if (this.#key === undefined) return undefined
     const userId = 'caller' in ctx ? ctx.caller.userId : null
     const id = fingerprint([userId ?? 'operator', route, this.#key])
-    const wanted = { id, userId, fingerprint: fingerprint(request), token: this.#token }
+    // With the key in it, nobody without the key can try out what was asked.
+    const wanted = { id, userId, fingerprint: fingerprint([this.#key, request]), token: this.#token }
     const { db } = ctx.services
     if (await claimKey(db, wanted, LEASE_MS)) {
       this.#held = { ctx, id, heartbeat: this.#keepAlive(ctx, id) }

@@ -73,7 +73,7 @@ export async function storeAnswer(
   db: Database,
   id: string,
   token: string,
-  answer: { answer: string; batchId?: string; sessionId?: string },
+  answer: { answer: string; userId?: string; batchId?: string; sessionId?: string },
 ): Promise<boolean> {
   return changeClaimed(db, id, token, answer)
 }
@@ -110,8 +110,12 @@ export async function eraseAnswersOfSession(tx: Database, owner: Owner, sessionI
     .where(and(eq(idempotencyKeys.userId, owner.userId), eq(idempotencyKeys.sessionId, sessionId)))
 }
 
-export async function deleteKeysOfUser(tx: Database, owner: Owner): Promise<void> {
-  await tx.delete(idempotencyKeys).where(eq(idempotencyKeys.userId, owner.userId))
+/** The same for all that spoke of a user; a request that is under way has no effect any more. */
+export async function eraseAnswersOfUser(tx: Database, owner: Owner): Promise<void> {
+  await tx
+    .update(idempotencyKeys)
+    .set({ answer: ERASED, userId: null, batchId: null, sessionId: null, claimToken: null, claimedUntil: null })
+    .where(eq(idempotencyKeys.userId, owner.userId))
 }
 
 /** System scope: keys whose time is over. */

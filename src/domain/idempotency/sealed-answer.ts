@@ -30,15 +30,22 @@ function secretOf(key: string, id: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', key, id, 'memory-gateway answer', 32))
 }
 
-/** SHA-256, in hex, of any JSON value; objects whose keys come in another order are the same. */
+/**
+ * SHA-256, in hex, of any JSON value; objects whose keys come in another order are the same. Nothing is copied but one string at a
+ * time, and the depth does not matter: a body may be large, and hostile.
+ */
 export function fingerprint(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex')
-}
-
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
+  const hash = createHash('sha256')
+  const rest = [value]
+  while (rest.length > 0) {
+    const next = rest.pop()
+    if (typeof next === 'string') hash.update(`s${next.length}:`).update(next)
+    else if (typeof next !== 'object' || next === null) hash.update(`${JSON.stringify(next)};`)
+    else {
+      const entries = Object.entries(next).sort(([a], [b]) => (a < b ? -1 : 1))
+      hash.update(`${Array.isArray(next) ? 'a' : 'o'}${entries.length}:`)
+      for (const [name, inner] of entries) rest.push(inner, name)
+    }
+  }
+  return hash.digest('hex')
 }

@@ -43,8 +43,9 @@ export async function discardRejected(
     }
     const isUntouched = refused.length === batchIds.length && refused.every(isKeptNowhere)
     const ids = refused.map(({ id }) => id)
-    await forgetKeysOfBatches(tx, owner, ids)
-    if (session.kind === 'resource' && !isUntouched) {
+    const isResource = session.kind === 'resource'
+    await forgetKeysOfBatches(tx, owner, isResource ? batchIds : ids)
+    if (isResource && !isUntouched) {
       return (await eraseSession(tx, ctx, owner, session, 'gateway'))?.objects ?? []
     }
     await deleteResourceOfSession(tx, owner, session.id)

@@ -9,6 +9,9 @@ import { CreateUserInput } from './schemas.ts'
 import { issueUserKey } from './user-key.ts'
 
 export interface CreatedUser {
+  /** Ours. */
+  readonly id: string
+  /** The `user_id` of the API. */
   readonly userId: string
   /** The user's first key; shown here and never again. */
   readonly userKey: string
@@ -31,7 +34,7 @@ export async function createUser(
     }
     await insertUserKey(tx, { userId: user.id }, { id: createId('key'), hash: key.hash, prefix: key.prefix })
     await recordAudit(tx, ctx, { action: 'user.create', target: user.id })
-    const created = { userId: externalId, userKey: key.secret, createdAt: user.createdAt }
+    const created = { id: user.id, userId: externalId, userKey: key.secret, createdAt: user.createdAt }
     await also(tx, created)
     return created
   })

@@ -27,7 +27,7 @@ export async function insertUser(
 export async function insertUserKey(db: Database, owner: Owner, key: NewKey): Promise<UserKeyRow> {
   const [row] = await db
     .insert(userKeys)
-    .values({ ...key, userId: owner.userId })
+    .values({ ...key, userId: idUnlessErased(owner) })
     .returning()
   if (!row) throw new Error('The key was not inserted.')
   return row

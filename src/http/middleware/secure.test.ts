@@ -36,6 +36,7 @@ describe('CORS', () => {
       [
         'Authorization',
         'Content-Type',
+        'Idempotency-Key',
         'If-None-Match',
         'If-Range',
         'Prefer',
@@ -49,6 +50,8 @@ describe('CORS', () => {
         'Content-Disposition',
         'Content-Range',
         'ETag',
+        'Idempotent-Replayed',
+        'Location',
         'Preference-Applied',
         'Retry-After',
         'Server-Timing',

@@ -1,9 +1,10 @@
 import type { Next } from 'hono'
 import type { HttpContext } from '../context.ts'
 
-const REQUEST_HEADERS = 'Authorization, Content-Type, Prefer, Range, If-None-Match, If-Range, X-Request-Id, X-User-Id'
+const REQUEST_HEADERS =
+  'Authorization, Content-Type, Idempotency-Key, Prefer, Range, If-None-Match, If-Range, X-Request-Id, X-User-Id'
 const ANSWER_HEADERS =
-  'X-Request-Id, Server-Timing, Retry-After, ETag, Content-Range, Content-Disposition, Preference-Applied'
+  'X-Request-Id, Server-Timing, Retry-After, Location, Idempotent-Replayed, ETag, Content-Range, Content-Disposition, Preference-Applied'
 
 /** Headers of every answer, and CORS for the origins that the operator listed. */
 export function secure(corsOrigins: readonly string[]) {

@@ -33,7 +33,7 @@ const createUserRoute = createRoute({
   description: 'Open on loopback; elsewhere it needs the admin key as Authorization: Bearer.',
   middleware: jsonBody(SMALL_BODY, requireAdmin),
   request: { body: jsonRequest(CreateUserInput) },
-  responses: { 201: jsonResponse(CreatedUserBody, 'Created'), ...errorResponses(400, 401, 409, 413, 415, 422) },
+  responses: { 201: jsonResponse(CreatedUserBody, 'Created'), ...errorResponses(400, 401, 404, 409, 413, 415, 422) },
 })
 
 const createKeyRoute = createRoute({
@@ -77,7 +77,14 @@ export function userRoutes() {
       await claim.begin(ctx, input)
       const render = ({ userId, userKey, createdAt }: CreatedUser) =>
         answer(201, { user_id: userId, user_key: userKey, created_at: createdAt.toISOString() })
-      return render(await createUser(ctx, 'default', input, claim.keep(render)))
+      return render(
+        await createUser(
+          ctx,
+          'default',
+          input,
+          claim.keep(render, ({ id }) => ({ userId: id })),
+        ),
+      )
     }),
   )
 
