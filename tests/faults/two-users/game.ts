@@ -114,8 +114,13 @@ export class Game {
     ids: { foreign: string; unknown: string },
     make: (id: string) => Request,
   ): Promise<Answer> {
-    const foreign = await this.ask(me, step, make(ids.foreign))
-    const unknown = await this.ask(me, step, make(ids.unknown))
+    let foreign = await this.ask(me, step, make(ids.foreign))
+    let unknown = await this.ask(me, step, make(ids.unknown))
+    for (let again = 0; again < 3 && (foreign.status === 503 || unknown.status === 503); again++) {
+      this.world.counts.slow += 1
+      foreign = await this.ask(me, step, make(ids.foreign))
+      unknown = await this.ask(me, step, make(ids.unknown))
+    }
     const [one, other] = [comparable(foreign, ids.foreign), comparable(unknown, ids.unknown)]
     if (one !== other) throw new Error(`A foreign id is answered otherwise than an unknown one:\n${one}\n${other}`)
     if (foreign.status < 400) throw new Error(`A foreign id was taken: ${foreign.status} ${foreign.bytes.toString()}`)
@@ -128,7 +133,7 @@ export class Game {
     const isRefusal = [202, 415, 422, 429, 502, 503, 504].includes(answer.status)
     if (isRefusal && answer.isRelayed && me.hadFaults) return false
     // Too slow a machine is no fault of the gateway; how often it was is counted.
-    if (answer.isRelayed && [202, 503, 504].includes(answer.status)) {
+    if (answer.status === 503 || (answer.isRelayed && [202, 504].includes(answer.status))) {
       this.world.counts.slow += 1
       return false
     }
