@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { testDatabaseUrl } from '../helpers/test-database.ts'
 import { Game, type Step } from './two-users/game.ts'
 import { coveredRoutes, operations } from './two-users/operations.ts'
 import { enrol } from './two-users/operations-users.ts'
@@ -9,8 +10,8 @@ import { Player } from './two-users/player.ts'
 import { verifyEnd } from './two-users/verify.ts'
 import { World } from './two-users/world.ts'
 
-/** Programs in all, and how many of them play at once on the same gateways. */
-const PROGRAMS = Number(process.env.FAULTS_PROGRAMS ?? 150)
+/** Programs in all, and how many of them play at once on the same gateways. The embedded database takes three times as long. */
+const PROGRAMS = Number(process.env.FAULTS_PROGRAMS ?? (testDatabaseUrl ? 150 : 60))
 const AT_ONCE = Number(process.env.FAULTS_AT_ONCE ?? 6)
 const SEED = Number(process.env.FAULTS_SEED ?? randomInt(2 ** 31))
 /** Of a failure's report: runs that program alone, with the seed that stands beside it; shrunk with FAULTS_SHRINK=1. */
