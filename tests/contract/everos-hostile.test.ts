@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { createEverosBackend } from '../../src/adapters/memory-backend/everos/index.ts'
 import type { BackendMessage, MemoryBackend } from '../../src/ports/memory-backend.ts'
+import { startFakeEveros } from '../helpers/fake-everos.ts'
 import { startRawServer } from '../helpers/raw-server.ts'
 
 // An EverOS that mixes what belongs to others into its answers: what the adapter itself must not pass on or believe. Rows of a
@@ -76,4 +77,37 @@ it('believes only rows of the session: another’s of the same time would make a
   expect(await backend.findMissing(session, [time])).toEqual([time])
   answers = [{ episodes: [], unprocessed_messages: messages }, { episodes: [...rows, own] }]
   expect(await backend.findMissing(session, [time])).toEqual([])
+})
+
+it.each([
+  ['reset', 'UNREACHABLE'],
+  ['stall', 'TIMEOUT'],
+  ['half-open', 'TIMEOUT'],
+  ['drip', 'TIMEOUT'],
+  ['hold', 'TIMEOUT'],
+  ['html', 'BAD_ANSWER'],
+  ['endless', 'BAD_ANSWER'],
+  ['gzip', 'BAD_ANSWER'],
+  ['redirect', 'BAD_ANSWER'],
+] as const)('calls the outcome of any call unknown after: %s', async (fault, code) => {
+  const canary = await startRawServer((_request, response) => void response.end())
+  const fake = await startFakeEveros({ elsewhere: canary.url })
+  const backend = createEverosBackend({
+    baseUrl: fake.url,
+    apiPrefix: '/api/v2/memory',
+    searchMethod: 'keyword',
+    // What takes its time must run out of it; what answers must be given the time to.
+    timeouts: code === 'TIMEOUT' ? { addMs: 150, flushMs: 150, searchMs: 150 } : {},
+  })
+  releases.push(canary.close, fake.close, () => backend.close())
+  for (const route of ['add', 'flush', 'search'] as const) fake.failNext(route, fault)
+  const calls = [
+    backend.add(session, hello),
+    backend.flush(session),
+    backend.search({ ...session, query: 'x', topK: 1 }),
+  ]
+  for (const result of await Promise.allSettled(calls)) {
+    expect(result).toMatchObject({ status: 'rejected', reason: { outcome: 'unknown', code } })
+  }
+  expect(canary.started).toHaveLength(0)
 })

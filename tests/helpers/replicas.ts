@@ -49,6 +49,8 @@ export async function prepareDeployment(
       const config = loadConfig(readEnv({ ...place, ...settings, ...own }))
       const services = await createServices(config, { log, ...(database && { database }) })
       const http = createAdaptorServer({ fetch: createApp(services).fetch, overrideGlobalObjects: false }) as Server
+      // The client closes what is idle: a server that does so on a busy machine may meet a request.
+      http.keepAliveTimeout = 60_000
       await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
       return {
         url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,

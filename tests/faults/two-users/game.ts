@@ -68,8 +68,8 @@ export class Game {
     wanted: Request,
     identity: { key?: string; userId?: string },
   ): Promise<Answer> {
-    const { url, options, sent } = this.#prepare(step, wanted, identity)
-    const { statusCode, headers, body } = await request(url, { ...options, dispatcher: this.world.agent })
+    const { url, agent, options, sent } = this.#prepare(step, wanted, identity)
+    const { statusCode, headers, body } = await request(url, { ...options, dispatcher: agent })
     const bytes = Buffer.from(await body.arrayBuffer())
     const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
     const isJson = flat['content-type']?.startsWith('application/json')
@@ -86,7 +86,7 @@ export class Game {
    */
   async abandon(me: Player, step: Step, wanted: Request): Promise<boolean> {
     this.world.counts.aborted += 1
-    const { url, options, sent } = this.#prepare(step, wanted, { key: me.validKeys()[0]?.secret ?? '' })
+    const { url, agent, options, sent } = this.#prepare(step, wanted, { key: me.validKeys()[0]?.secret ?? '' })
     const body = options.body
     const cut = Math.floor(((step.variant % 16) / 12) * (body?.length ?? 0))
     if (body && cut < body.length) {
@@ -96,7 +96,7 @@ export class Game {
     const leaving = new AbortController()
     const timer = setTimeout(() => leaving.abort(), step.variant % 40)
     try {
-      const answer = await request(url, { ...options, dispatcher: this.world.agent, signal: leaving.signal })
+      const answer = await request(url, { ...options, dispatcher: agent, signal: leaving.signal })
       const bytes = Buffer.from(await answer.body.arrayBuffer())
       this.#check(me, wanted, { status: answer.statusCode, headers: {}, bytes }, sent)
     } catch {
@@ -114,8 +114,13 @@ export class Game {
     ids: { foreign: string; unknown: string },
     make: (id: string) => Request,
   ): Promise<Answer> {
-    const foreign = await this.ask(me, step, make(ids.foreign))
-    const unknown = await this.ask(me, step, make(ids.unknown))
+    let foreign = await this.ask(me, step, make(ids.foreign))
+    let unknown = await this.ask(me, step, make(ids.unknown))
+    for (let again = 0; again < 3 && (foreign.status === 503 || unknown.status === 503); again++) {
+      this.world.counts.slow += 1
+      foreign = await this.ask(me, step, make(ids.foreign))
+      unknown = await this.ask(me, step, make(ids.unknown))
+    }
     const [one, other] = [comparable(foreign, ids.foreign), comparable(unknown, ids.unknown)]
     if (one !== other) throw new Error(`A foreign id is answered otherwise than an unknown one:\n${one}\n${other}`)
     if (foreign.status < 400) throw new Error(`A foreign id was taken: ${foreign.status} ${foreign.bytes.toString()}`)
@@ -128,7 +133,7 @@ export class Game {
     const isRefusal = [202, 415, 422, 429, 502, 503, 504].includes(answer.status)
     if (isRefusal && answer.isRelayed && me.hadFaults) return false
     // Too slow a machine is no fault of the gateway; how often it was is counted.
-    if (answer.isRelayed && [202, 503, 504].includes(answer.status)) {
+    if (answer.status === 503 || (answer.isRelayed && [202, 504].includes(answer.status))) {
       this.world.counts.slow += 1
       return false
     }
@@ -152,11 +157,11 @@ export class Game {
     } else if (!inBody) for (const [name, value] of Object.entries(fields)) query.set(name, value)
     const body = bodyOf(wanted, inBody ? fields : {})
     if (body) headers['content-type'] = wanted.form ? multipartType : 'application/json'
-    const { url } = this.world.replica(step.variant % 5 > 2 ? 1 : 0)
+    const { url, agent } = this.world.replica(Math.floor(step.variant / 7))
     const search = query.size > 0 ? `?${query.toString()}` : ''
     const sent = `${wanted.path}${JSON.stringify(headers)}${search}${body?.toString('latin1') ?? ''}`
     const method = wanted.method as Dispatcher.HttpMethod
-    return { url: `${url}${wanted.path}${search}`, options: { method, headers, ...(body && { body }) }, sent }
+    return { url: `${url}${wanted.path}${search}`, agent, options: { method, headers, ...(body && { body }) }, sent }
   }
 
   /** The oracle: not one byte of anybody else's, but what the request itself said. */

@@ -27,7 +27,18 @@ export interface Counts {
   slow: number
 }
 
-/** Two replicas on one database, in front of an EverOS that hands out everybody's data; many programs play on them at once. */
+/** A replica, and the connections to it that all players share. */
+interface ReachedReplica extends Replica {
+  readonly agent: Agent
+}
+
+/** Lets the requests under way come to their end, so that none is lost by a connection that closes as it comes. */
+async function leave({ agent, close }: ReachedReplica): Promise<void> {
+  await agent.close()
+  await close()
+}
+
+/** Replicas on one database, each with a search method of its own, in front of an EverOS that hands out everybody's data; many programs play on them at once. */
 export class World {
   readonly counts: Counts = {
     programs: 0,
@@ -41,17 +52,15 @@ export class World {
   }
   /** Lines of the log that hold a secret. */
   readonly badLines: string[] = []
-  readonly agent = new Agent({ connections: 64, pipelining: 1 })
   readonly fake: FakeEveros
   /** An address that nobody may ever call. */
   readonly canary: RawServer
   readonly #deployment: Deployment
-  readonly #replicas: Replica[] = []
+  readonly #replicas: ReachedReplica[] = []
   readonly #closing: Promise<void>[] = []
   readonly #players = new Map<string, Player>()
   readonly #playerOfProject = new Map<string, Player>()
   readonly #traffic = new Map<string, RecordedRequest[]>()
-  #restarts = 0
 
   private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment) {
     this.fake = fake
@@ -81,17 +90,18 @@ export class World {
         BACKEND_FLUSH_TIMEOUT_MS: String(BACKEND_MS),
         BACKEND_SEARCH_TIMEOUT_MS: String(BACKEND_MS),
         MAX_UPLOADS_PER_USER: '8',
+        DATABASE_POOL_SIZE: '4',
       },
       (line) => world?.readLog(line),
     )
     world = new World(fake, canary, deployment)
     chosen.by = (body) => world?.chooseFault(body)
-    for (let index = 0; index < 2; index++) world.#replicas.push(await world.#start())
+    for (let index = 0; index < METHODS.length; index++) world.#replicas.push(await world.#start(index))
     return world
   }
 
-  replica(index: number): Replica {
-    return this.#replicas[index % this.#replicas.length] as Replica
+  replica(index: number): ReachedReplica {
+    return this.#replicas[index % this.#replicas.length] as ReachedReplica
   }
 
   get database() {
@@ -103,8 +113,8 @@ export class World {
     this.counts.restarts += 1
     const at = index % this.#replicas.length
     const old = this.replica(at)
-    this.#replicas[at] = await this.#start()
-    this.#closing.push(old.close())
+    this.#replicas[at] = await this.#start(at)
+    this.#closing.push(leave(old))
   }
 
   join(player: Player): void {
@@ -178,8 +188,7 @@ export class World {
   }
 
   async close(): Promise<void> {
-    await this.agent.close()
-    await Promise.all([...this.#closing, ...this.#replicas.map((replica) => replica.close())])
+    await Promise.all([...this.#closing, ...this.#replicas.map(leave)])
     await this.#deployment.close()
     await this.fake.close()
     await this.canary.close()
@@ -203,9 +212,9 @@ export class World {
     return fault
   }
 
-  #start(): Promise<Replica> {
-    const method = METHODS[this.#restarts++ % METHODS.length] ?? 'keyword'
-    return this.#deployment.start({ EVEROS_SEARCH_METHOD: method })
+  async #start(index: number): Promise<ReachedReplica> {
+    const replica = await this.#deployment.start({ EVEROS_SEARCH_METHOD: METHODS[index] ?? 'keyword' })
+    return { ...replica, agent: new Agent({ connections: 32, pipelining: 1 }) }
   }
 
   #sortTraffic(): void {
