@@ -94,10 +94,13 @@ describe('a zip file is refused', () => {
     const { fault, read } = await check(file)
     expect(fault).toMatch(/more than 5000 entries/)
     expect(read).toBeLessThan(70_000)
-    // The count has 16 bits, and turns over.
-    const turned = await check(writeZip(entries))
-    expect(turned.fault).toMatch(/entries/)
-    expect(turned.read).toBeLessThan(file.length / 10)
+    // Without the zip64 records, the count has 16 bits, and turns over.
+    const end = Buffer.from(file.subarray(-22))
+    end.writeUInt16LE(entries.length & 0xffff, 8)
+    end.writeUInt16LE(entries.length & 0xffff, 10)
+    const turned = await check(Buffer.concat([file.subarray(0, -98), end]))
+    expect(turned.fault).toMatch(/more than 5000 entries/)
+    expect(turned.read).toBeLessThan(70_000)
   })
 
   it('whose directory points to what is no entry', async () => {

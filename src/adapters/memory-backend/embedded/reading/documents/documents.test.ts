@@ -59,6 +59,14 @@ describe('xml', () => {
     expect(text).not.toContain('boom;')
   })
 
+  it.each(['<a ', '<a b="', "<a b='>", '<!--', '<!', '<![CDATA[', '</', '<'])(
+    'does not choke on "%s" without end',
+    (open) => {
+      const pieces = [...xmlPieces(`<t>said</t>${open.repeat(300_000)}`)]
+      expect(pieces[1]).toEqual({ kind: 'text', name: 't', value: 'said' })
+    },
+  )
+
   it('reads attributes by their local name', () => {
     expect(xmlAttribute(' r:id="rId1" name="a &amp; b"', 'name')).toBe('a & b')
     expect(xmlAttribute(' rename="x"', 'name')).toBeUndefined()

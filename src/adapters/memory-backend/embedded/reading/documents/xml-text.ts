@@ -17,8 +17,9 @@ export interface XmlPiece {
   readonly value: string
 }
 
+// What is not closed goes on to the end, or to the next tag: to look for the end of each again takes time by the square.
 const PIECE =
-  /<!\[CDATA\[([\s\S]*?)\]\]>|<!--[\s\S]*?-->|<[?!][^>]*>|<(\/?)(?:[\w.-]+:)?([\w.-]+)((?:[^>"']|"[^"]*"|'[^']*')*?)(\/?)>|([^<]+)/g
+  /<!\[CDATA\[([\s\S]*?)(?:\]\]>|$)|<!--[\s\S]*?(?:-->|$)|<[?!][^>]*(?:>|$)|<(\/?)(?:[\w.-]+:)?([\w.-]+)((?:[^<>"']|"[^"<]*"|'[^'<]*')*?)(\/?)>|([^<]+)/g
 
 /** Elements and text of well-formed XML in their order. Nothing that a document type declares is expanded. */
 export function* xmlPieces(xml: string): Generator<XmlPiece> {
