@@ -356,6 +356,7 @@ it.skipIf(needs?.missing)('in the end all that was acknowledged is whole, and at
   report.push(
     `| in the end | ${acknowledged.length} acknowledged uploads whole | ${atBackend.length} sessions looked up at the backend, each message there once | ${JSON.stringify([...states])} |`,
   )
+  expect(await rig.sql`select action, reason from batches where state in ('failed', 'rejected')`).toHaveLength(0)
   expect(states.filter(({ state }) => state !== 'relayed' && state !== 'stored' && state !== 'receiving')).toEqual([])
 })
 
