@@ -7,7 +7,8 @@ const STATEMENT_TIMEOUT_MS = 10_000
 const LOST_MS = STATEMENT_TIMEOUT_MS + 2_000
 /** After so long without a byte of the answer the server is asked whether it is there. */
 const SUSPECT_MS = 1_000
-const PROBE_MS = 1_500
+/** Connecting, TLS and login take eight round trips: a server further away than a fifth of a second would seem to be gone. */
+const PROBE_MS = 2_000
 /** How soon a server that is there is asked about the same statement again. */
 const TRUST_MS = 1_000
 const WATCH_MS = 250

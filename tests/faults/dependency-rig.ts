@@ -12,7 +12,7 @@ import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 /** An answer that takes longer is a hang. */
 const HANG_MS = 25_000
 
-export const limits = { relayWaitMs: 500, backendMs: 2_000 }
+export const limits = { relayWaitMs: 500, searchMs: 3_000, backendMs: 10_000 }
 
 export type Part = 'database' | 'store' | 'backend'
 
@@ -44,7 +44,7 @@ export async function startRig(): Promise<Rig> {
     RELAY_WAIT_MS: String(limits.relayWaitMs),
     BACKEND_ADD_TIMEOUT_MS: String(limits.backendMs),
     BACKEND_FLUSH_TIMEOUT_MS: String(limits.backendMs),
-    BACKEND_SEARCH_TIMEOUT_MS: String(limits.backendMs),
+    BACKEND_SEARCH_TIMEOUT_MS: String(limits.searchMs),
     MAX_UPLOADS_PER_USER: '32',
   }
   const gateways = [

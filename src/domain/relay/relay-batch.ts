@@ -12,8 +12,8 @@ const INTERRUPTED = 'INTERRUPTED'
 
 export interface Attempt {
   readonly signal: AbortSignal
-  /** A caller waits for the outcome, and can be told that an operator has to act. */
-  readonly isAwaited: boolean
+  /** A caller waits for the outcome still, and can be told that an operator has to act. */
+  isAwaited(): boolean
 }
 
 /** One attempt at one batch of a claimed session. Rejects only if its outcome cannot be recorded; the batch stays open then. */
@@ -49,7 +49,7 @@ export async function relayBatch(
       error instanceof BackendError
         ? error
         : new BackendError('unknown', 'INTERNAL', 'The gateway could not relay the batch.')
-    return recordFailure(deps, session, open, mark, failure, attempt.isAwaited)
+    return recordFailure(deps, session, open, mark, failure, attempt.isAwaited())
   }
 }
 

@@ -165,7 +165,7 @@ export class SessionRelay {
       const open = await findNextBatch(this.#deps.db, session.id, this.#deps.giveUpMs)
       if (!open || session.deletedAt) return 'idle'
       const { id } = open.batch
-      const outcome = await relayBatch(this.#deps, session, open, { signal, isAwaited: this.#waiters.has(id) })
+      const outcome = await relayBatch(this.#deps, session, open, { signal, isAwaited: () => this.#waiters.has(id) })
       step('outcome-recorded')
       this.#waiters.get(id)?.(outcome)
       if (outcome.state === 'waiting') return 'waiting'
