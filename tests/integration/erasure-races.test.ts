@@ -36,7 +36,7 @@ function system(services: DomainServices = gateway.services): SystemContext {
 /** A request of the user's that has been let in. */
 async function admitted(user: TestUser): Promise<Context> {
   const caller = await authenticateUser(system(), { userKey: user.key, userId: undefined })
-  return { ...system(), caller }
+  return { ...system(), caller, turn: new DisposableStack() }
 }
 
 describe('a request that was let in before its user was erased', () => {
