@@ -1,7 +1,9 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, isNull, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
+import { messages } from '../../db/schema/messages.ts'
+import { sessions } from '../../db/schema/sessions.ts'
 import type { Owner } from '../context.ts'
 
 export type AttachmentRow = typeof attachments.$inferSelect
@@ -28,13 +30,16 @@ export async function markStored(tx: Database, owner: Owner, id: string, message
 
 const attachmentById = preparedOn((db) =>
   db
-    .select()
+    .select(getTableColumns(attachments))
     .from(attachments)
+    .innerJoin(messages, eq(messages.id, attachments.messageId))
+    .innerJoin(sessions, eq(sessions.id, messages.sessionId))
     .where(
       and(
         eq(attachments.userId, sql.placeholder('userId')),
         eq(attachments.id, sql.placeholder('id')),
         eq(attachments.state, 'stored'),
+        isNull(sessions.deletedAt),
       ),
     )
     .prepare('attachment_by_id'),
@@ -73,28 +78,18 @@ export function textArray(ids: readonly string[]): string {
   return `{${ids.map((id) => `"${id.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
 }
 
-/** Cuts the attachments of batches loose, so that only their objects are left to delete. */
-export async function markDeleting(tx: Database, owner: Owner, batchIds: readonly string[]): Promise<AttachmentRow[]> {
+/** Cuts the attachments of batches loose, so that only their objects are left to delete: for an erasure, or the sweeper. */
+export async function markDeleting(
+  tx: Database,
+  owner: Owner,
+  batchIds: readonly string[],
+  erasureId: string | null = null,
+): Promise<AttachmentRow[]> {
   if (batchIds.length === 0) return []
   return tx
     .update(attachments)
-    .set({ state: 'deleting', batchId: null, messageId: null, updatedAt: sql`now()` })
-    .where(and(eq(attachments.userId, owner.userId), inArray(attachments.batchId, [...batchIds])))
-    .returning()
-}
-
-/** The same for all batches of a session that is erased. */
-export function markSessionDeleting(
-  tx: Database,
-  owner: Owner,
-  sessionId: string,
-  erasureId: string,
-): Promise<AttachmentRow[]> {
-  const ofSession = tx.select({ id: batches.id }).from(batches).where(eq(batches.sessionId, sessionId))
-  return tx
-    .update(attachments)
     .set({ state: 'deleting', batchId: null, messageId: null, erasureId, updatedAt: sql`now()` })
-    .where(and(eq(attachments.userId, owner.userId), inArray(attachments.batchId, ofSession)))
+    .where(and(eq(attachments.userId, owner.userId), inArray(attachments.batchId, [...batchIds])))
     .returning()
 }
 

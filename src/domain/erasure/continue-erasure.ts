@@ -7,12 +7,14 @@ import { discardReceiving } from '../sessions/discard-batch.ts'
 import { lockSessionRow } from '../sessions/queries.ts'
 import { emptySession } from './erase-session.ts'
 import {
+  deleteSomeSessions,
   deleteUser,
   type ErasureRow,
   findErasure,
   finishErasure,
   isUnsettled,
   isUserInUse,
+  markSomeSessionsDeleted,
   releaseErasedSessions,
   selectErasedObjects,
   selectErasedSessions,
@@ -39,14 +41,18 @@ export async function continueErasure(ctx: SystemContext, erasureId: string): Pr
   const erasure = await findErasure(db, erasureId)
   if (!erasure || erasure.finishedAt) return true
   await touchErasure(db, erasureId)
-  if (erasure.kind === 'user') await emptyUser(ctx, erasure)
+  if (erasure.kind === 'user' && !(await takeAll(ctx, erasure))) return false
+  if (!(await emptySessions(ctx, erasure))) return false
   const objectsAreGone = await deleteErasedObjects(ctx, erasureId)
   // What is asked before the backend forgets is true of all that it forgets.
   const wasSettled = !(await isUnsettled(db, erasureId))
   const left = erasure.kind === 'user' ? await forgetUser(ctx, erasure) : await forgetSessions(ctx, erasureId)
   step('session-forgotten')
   if (!objectsAreGone || !wasSettled) return false
-  if (erasure.kind === 'user' && (await isUserInUse(db, erasure))) return false
+  if (erasure.kind === 'user') {
+    if (await isUserInUse(db, erasure)) return false
+    if (!(await repeat(ctx, () => deleteSomeSessions(db, erasure, PAGE)))) return false
+  }
   await inTransaction(db, async (tx) => {
     if (!(await finishErasure(tx, erasureId, left))) return
     if (erasure.kind === 'user') await deleteUser(tx, erasure)
@@ -64,20 +70,35 @@ export async function resumeErasures(ctx: SystemContext): Promise<void> {
   }
 }
 
-async function emptyUser(ctx: SystemContext, erasure: ErasureRow): Promise<void> {
+/** Takes all that is the user's into the erasure. False if it was stopped. */
+async function takeAll(ctx: SystemContext, erasure: ErasureRow): Promise<boolean> {
   const { db } = ctx.services
   // One that is under way still puts objects: it is refused at its end, and takes itself back.
   for (const batchId of await selectReceiving(db, erasure, ABANDONED_MS)) await discardReceiving(ctx, erasure, batchId)
-  for (;;) {
-    const page = await selectUnemptied(db, erasure.id, PAGE)
-    if (page.length === 0 || ctx.signal.aborted) return
+  return repeat(ctx, () => markSomeSessionsDeleted(db, erasure, erasure.id, PAGE))
+}
+
+/** False if it was stopped. */
+async function emptySessions(ctx: SystemContext, erasure: ErasureRow): Promise<boolean> {
+  const { db } = ctx.services
+  return repeat(ctx, async () => {
+    const page = await selectUnemptied(db, erasure, PAGE)
     for (const sessionId of page) {
       await inTransaction(db, async (tx) => {
         await lockSessionRow(tx, sessionId)
         await emptySession(tx, erasure, sessionId, erasure.id)
       })
     }
+    return page.length
+  })
+}
+
+/** Does it until there is nothing left to do; false if the process stops before. */
+async function repeat(ctx: SystemContext, doSome: () => Promise<number>): Promise<boolean> {
+  while (!ctx.signal.aborted) {
+    if ((await doSome()) === 0) return true
   }
+  return false
 }
 
 /** False if there are some left. */

@@ -4,7 +4,7 @@ import { type AlsoStore, type Context, nothingElse, type SystemContext } from '.
 import { GatewayError } from '../errors.ts'
 import { eraseAnswersOfUser } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
-import { insertErasure, lockUser, markSessionsDeleted, markUserErased, measureUser } from './queries.ts'
+import { insertErasure, lockUser, markUserErased, measureUser } from './queries.ts'
 
 /**
  * Erases a user: from the commit on their keys are dead and all that was theirs is hidden; a job removes it. The name is free for
@@ -23,7 +23,6 @@ export async function eraseUser(
     const owner = { accountId: found.accountId, userId: found.id }
     const extent = await measureUser(tx, owner)
     await markUserErased(tx, owner)
-    await markSessionsDeleted(tx, owner, erasureId)
     await eraseAnswersOfUser(tx, owner)
     const requestedBy = 'caller' in ctx ? 'user' : 'admin'
     await insertErasure(tx, owner, { id: erasureId, kind: 'user', requestedBy, ...extent })

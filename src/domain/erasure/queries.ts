@@ -1,4 +1,4 @@
-import { and, asc, count, eq, exists, gt, isNotNull, isNull, ne, or, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, max, ne, or, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
@@ -83,23 +83,39 @@ export async function markSessionDeleted(
   return rows.length > 0
 }
 
-/** The same for all sessions of a user. */
-export async function markSessionsDeleted(tx: Database, owner: Owner, erasureId: string): Promise<void> {
-  await tx
+/** The same for some sessions of a user; resolves with how many there were. */
+export async function markSomeSessionsDeleted(
+  db: Database,
+  owner: Owner,
+  erasureId: string,
+  limit: number,
+): Promise<number> {
+  const some = db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
+    .limit(limit)
+  const rows = await db
     .update(sessions)
     .set({ externalId: null, deletedAt: sql`now()`, erasureId })
-    .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
+    .where(and(inArray(sessions.id, some), isNull(sessions.deletedAt)))
+    .returning({ id: sessions.id })
+  return rows.length
 }
 
-export async function countMessages(tx: Database, owner: Owner, sessionId?: string): Promise<number> {
-  const [row] = await tx
-    .select({ n: count() })
-    .from(messages)
-    .where(
-      and(eq(messages.userId, owner.userId), sessionId === undefined ? undefined : eq(messages.sessionId, sessionId)),
-    )
-  return row?.n ?? 0
+/** What a session holds. */
+export async function measureSession(tx: Database, owner: Owner, sessionId: string): Promise<Extent> {
+  const isOfSession = and(eq(messages.userId, owner.userId), eq(messages.sessionId, sessionId))
+  const [ofMessages] = await tx.select({ n: count() }).from(messages).where(isOfSession)
+  const [ofFiles] = await tx
+    .select(filesOf)
+    .from(attachments)
+    .innerJoin(messages, eq(messages.id, attachments.messageId))
+    .where(isOfSession)
+  return { sessions: 1, messages: ofMessages?.n ?? 0, objects: ofFiles?.objects ?? 0, bytes: ofFiles?.bytes ?? 0 }
 }
+
+const filesOf = { objects: count(), bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number) }
 
 export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
   const [ofSessions] = await tx
@@ -107,26 +123,37 @@ export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
     .from(sessions)
     .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
   const [ofFiles] = await tx
-    .select({ n: count(), bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number) })
+    .select(filesOf)
     .from(attachments)
     .where(and(eq(attachments.userId, owner.userId), eq(attachments.state, 'stored')))
   return {
     sessions: ofSessions?.n ?? 0,
-    messages: await countMessages(tx, owner),
-    objects: ofFiles?.n ?? 0,
+    messages: await tx.$count(messages, eq(messages.userId, owner.userId)),
+    objects: ofFiles?.objects ?? 0,
     bytes: ofFiles?.bytes ?? 0,
   }
 }
 
-/** Keeps on the session until when the backend may be at work on what it was sent; call it before its batches go. */
-export async function keepSettlesAt(tx: Database, sessionId: string): Promise<void> {
+/** Locks some batches of a session: an attempt that begins at this moment either counts, or finds its batch gone. */
+export async function lockSomeBatches(tx: Database, owner: Owner, sessionId: string, limit: number): Promise<string[]> {
+  const rows = await tx
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
+    .limit(limit)
+    .for('update')
+  return rows.map(({ id }) => id)
+}
+
+/** Keeps on the session until when the backend may be at work on the batches, which are about to go. */
+export async function keepSettlesAt(tx: Database, sessionId: string, batchIds: readonly string[]): Promise<void> {
+  const latest = tx
+    .select({ at: max(batches.settlesAt) })
+    .from(batches)
+    .where(inArray(batches.id, [...batchIds]))
   await tx
     .update(sessions)
-    .set({
-      // Locked: an attempt that begins at this moment either counts, or finds its batch gone.
-      settlesAt: sql`greatest(${sessions.settlesAt}, (select max(b.settles_at)
-        from (select settles_at from batches where session_id = ${sessionId} for update) b))`,
-    })
+    .set({ settlesAt: sql`greatest(${sessions.settlesAt}, (${latest}))` })
     .where(eq(sessions.id, sessionId))
 }
 
@@ -158,15 +185,15 @@ export async function selectErasedSessions(db: Database, erasureId: string) {
     .where(eq(sessions.erasureId, erasureId))
 }
 
-/** Sessions of the erasure that still have batches. */
-export async function selectUnemptied(db: Database, erasureId: string, limit: number): Promise<string[]> {
-  const ownBatches = db.select({ id: batches.id }).from(batches).where(eq(batches.sessionId, sessions.id))
+/** Some sessions of the erasure that still have batches. */
+export async function selectUnemptied(db: Database, { id, userId }: ErasureRow, limit: number): Promise<string[]> {
   const rows = await db
     .select({ id: sessions.id })
-    .from(sessions)
-    .where(and(eq(sessions.erasureId, erasureId), exists(ownBatches)))
+    .from(batches)
+    .innerJoin(sessions, eq(sessions.id, batches.sessionId))
+    .where(and(eq(batches.userId, userId), eq(sessions.erasureId, id)))
     .limit(limit)
-  return rows.map(({ id }) => id)
+  return [...new Set(rows.map((row) => row.id))]
 }
 
 export function selectErasedObjects(db: Database, erasureId: string, limit: number): Promise<AttachmentRow[]> {
@@ -242,9 +269,15 @@ export async function isUserInUse(db: Database, { id, userId }: Pick<ErasureRow,
   return file !== undefined || batch !== undefined || other !== undefined
 }
 
+/** Deletes some sessions of a user; resolves with how many there were. The database refuses those that have batches. */
+export async function deleteSomeSessions(db: Database, owner: Owner, limit: number): Promise<number> {
+  const some = db.select({ id: sessions.id }).from(sessions).where(eq(sessions.userId, owner.userId)).limit(limit)
+  const rows = await db.delete(sessions).where(inArray(sessions.id, some)).returning({ id: sessions.id })
+  return rows.length
+}
+
 /** The last rows. The database refuses it as long as anything refers to them. */
 export async function deleteUser(tx: Database, owner: Owner): Promise<void> {
-  await tx.delete(sessions).where(eq(sessions.userId, owner.userId))
   await tx.delete(scopes).where(eq(scopes.userId, owner.userId))
   await tx.delete(users).where(and(eq(users.id, owner.userId), isNotNull(users.erasedAt)))
 }

@@ -41,6 +41,7 @@ export function selectOperations(
         sql`${batches.state} <> 'relayed'`,
         inArray(batches.state, status ? [status] : [...operationStates]),
         isNull(sessions.deletedAt),
+        isNull(users.erasedAt),
         page.cursor && sql`(${createdMicros}, ${batches.id}) < (${page.cursor.sort}::bigint, ${page.cursor.id})`,
       ),
     )

@@ -185,10 +185,6 @@ export async function lockSessionRow(tx: Database, sessionId: string): Promise<v
 }
 
 /** All of a session's batches with their messages; their attachments must be cut loose before. */
-export async function deleteBatchesOfSession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
-  await tx.delete(batches).where(and(eq(batches.userId, owner.userId), eq(batches.sessionId, sessionId)))
-}
-
 /** Their messages go with them; their attachments must be cut loose before. */
 export async function deleteBatches(tx: Database, owner: Owner, batchIds: readonly string[]): Promise<void> {
   if (batchIds.length === 0) return
