@@ -28,3 +28,16 @@ export function isDatabaseAway(error: unknown): boolean {
   }
   return false
 }
+
+/** True if a row was to be given a user who is gone: no value for `user_id`, or one that refers to nothing. */
+export function lacksUser(error: unknown): boolean {
+  const state = sqlState(error)
+  if (state !== '23502' && state !== '23503') return false
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    // The two drivers name these differently.
+    const { column, column_name, constraint, constraint_name } = cause as unknown as Record<string, unknown>
+    if ((column ?? column_name) === 'user_id' || String(constraint ?? constraint_name).endsWith('_users_id_fk'))
+      return true
+  }
+  return false
+}

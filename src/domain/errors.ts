@@ -1,4 +1,4 @@
-import { isDatabaseAway, sqlState } from '../db/sql-state.ts'
+import { isDatabaseAway, lacksUser } from '../db/sql-state.ts'
 
 export const errorCodes = [
   'invalid_request',
@@ -41,9 +41,6 @@ export class GatewayError extends Error {
   }
 }
 
-/** A row was to refer to what is gone, or to be given a user who is. */
-const REFERS_TO_NOTHING = new Set(['23502', '23503'])
-
 function userErased(cause: unknown): GatewayError {
   return new GatewayError('unauthenticated', 'The key is not valid, or is not a key of this user_id.', { cause })
 }
@@ -57,7 +54,7 @@ export function toGatewayError(error: unknown): GatewayError {
       retryAfter: 2,
     })
   }
-  // Rows refer to each other within a request, and beyond it only to their user: who was erased meanwhile.
-  if (REFERS_TO_NOTHING.has(sqlState(error) ?? '')) return userErased(error)
+  // Who is erased while a request of theirs is under way.
+  if (lacksUser(error)) return userErased(error)
   return new GatewayError('internal', 'The gateway failed. Report the request_id to its operator.', { cause: error })
 }

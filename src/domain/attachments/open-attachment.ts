@@ -9,7 +9,7 @@ import { verifySha256 } from './verify-bytes.ts'
 /** A stored original of the caller's. */
 export async function requireAttachment(ctx: Context, id: string): Promise<AttachmentRow> {
   const attachment = await findAttachment(ctx.services.db, ctx.caller, id)
-  if (!attachment) throw await refuseUnknown(ctx, 'attachment', id)
+  if (!attachment) throw refuseUnknown(ctx, 'attachment', id)
   return attachment
 }
 

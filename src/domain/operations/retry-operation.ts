@@ -19,7 +19,7 @@ export async function retryOperation(
   const { db, relay } = ctx.services
   const owner = 'caller' in ctx ? ctx.caller : undefined
   const found = await findBatch(db, owner, id)
-  if (!found?.sessionId) throw 'caller' in ctx ? await refuseUnknown(ctx, 'operation', id) : unknownOperation()
+  if (!found?.sessionId) throw 'caller' in ctx ? refuseUnknown(ctx, 'operation', id) : unknownOperation()
   const { sessionId } = found
   await inTransaction(db, async (tx) => {
     const session = await lockExistingSession(tx, found, sessionId)

@@ -22,7 +22,7 @@ export async function deleteResource(
     await also(tx, done)
     return done
   })
-  if (!erased) throw await refuseUnknown(ctx, 'resource', id)
+  if (!erased) throw refuseUnknown(ctx, 'resource', id)
   step('session-deleted')
   await deleteObjects(ctx, erased.objects)
   return erased.erasureId

@@ -28,7 +28,7 @@ export async function listResources(ctx: Context, input: unknown) {
 /** A resource of the caller's. Not for use inside a transaction: what is refused is written down. */
 export async function requireResource(ctx: Context, id: string): Promise<ResourceWithFile> {
   const row = await findResource(ctx.services.db, ctx.caller, id)
-  if (!row) throw await refuseUnknown(ctx, 'resource', id)
+  if (!row) throw refuseUnknown(ctx, 'resource', id)
   return row
 }
 
@@ -49,6 +49,6 @@ export async function updateResource(
     await also(tx, row)
     return row
   })
-  if (!updated) throw await refuseUnknown(ctx, 'resource', id)
+  if (!updated) throw refuseUnknown(ctx, 'resource', id)
   return updated
 }

@@ -21,7 +21,7 @@ export async function authenticateUser(ctx: SystemContext, credentials: Credenti
   const holder = looksLikeUserKey(userKey) ? await findKeyHolder(ctx.services.db, hashKey(userKey)) : undefined
   if (!holder || (userId !== undefined && userId !== holder.externalUserId)) {
     ctx.services.events.authenticationFailed()
-    if (holder && userId !== undefined) await noteIfForeign({ ...ctx, caller: holder }, 'user', userId)
+    if (holder && userId !== undefined) noteIfForeign({ ...ctx, caller: holder }, 'user', userId)
     throw new GatewayError('unauthenticated', 'The key is not valid, or is not a key of this user_id.')
   }
   const { isStale, ...caller } = holder

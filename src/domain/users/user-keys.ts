@@ -11,8 +11,8 @@ import { issueUserKey } from './user-key.ts'
 export const MAX_USER_KEYS = 50
 
 /** The caller may name only themselves: anyone else is as unknown as a user that does not exist. */
-export async function requireSelf(ctx: Context, externalUserId: string): Promise<void> {
-  if (externalUserId !== ctx.caller.externalUserId) throw await refuseUnknown(ctx, 'user', externalUserId)
+export function requireSelf(ctx: Context, externalUserId: string): void {
+  if (externalUserId !== ctx.caller.externalUserId) throw refuseUnknown(ctx, 'user', externalUserId)
 }
 
 export type CreatedUserKey = UserKeyRow & { readonly secret: string }
@@ -23,7 +23,7 @@ export async function createUserKey(
   externalUserId: string,
   also: AlsoStore<CreatedUserKey> = nothingElse,
 ): Promise<CreatedUserKey> {
-  await requireSelf(ctx, externalUserId)
+  requireSelf(ctx, externalUserId)
   const { secret, hash, prefix } = issueUserKey()
   return inTransaction(ctx.services.db, async (tx) => {
     const count = await countUserKeys(tx, ctx.caller)
@@ -42,7 +42,7 @@ export async function createUserKey(
 
 /** The user's valid keys, oldest first. */
 export async function listUserKeys(ctx: Context, externalUserId: string): Promise<UserKeyRow[]> {
-  await requireSelf(ctx, externalUserId)
+  requireSelf(ctx, externalUserId)
   return selectUserKeys(ctx.services.db, ctx.caller)
 }
 
@@ -53,12 +53,12 @@ export async function revokeUserKey(
   keyId: string,
   also: AlsoStore<string> = nothingElse,
 ): Promise<void> {
-  await requireSelf(ctx, externalUserId)
+  requireSelf(ctx, externalUserId)
   const isRevoked = await inTransaction(ctx.services.db, async (tx) => {
     if (!(await markKeyRevoked(tx, ctx.caller, keyId))) return false
     await recordAudit(tx, ctx, { action: 'key.revoke', target: keyId })
     await also(tx, keyId)
     return true
   })
-  if (!isRevoked) throw await refuseUnknown(ctx, 'key', keyId)
+  if (!isRevoked) throw refuseUnknown(ctx, 'key', keyId)
 }

@@ -73,6 +73,6 @@ export function erasureRoutes() {
 
 async function authenticateSelf(c: HttpContext, externalUserId: string) {
   const ctx = await authenticate(c, c.req.query())
-  await requireSelf(ctx, externalUserId)
+  requireSelf(ctx, externalUserId)
   return ctx
 }
