@@ -89,7 +89,7 @@ async function play({ users, commands }: { users: number; commands: Iterable<fc.
     world.join(player)
     await enrol(game, player)
   }
-  let projects: string[] = []
+  let projects = new Map<string, Player>()
   try {
     await fc.asyncModelRun(() => ({ model: { game }, real: world }), commands)
     projects = await verifyEnd(game)
@@ -131,7 +131,7 @@ it('shows no user a byte of another, whatever they do and the backend says', { t
   if (failures[0]) throw failures[0]
   expect(world.badLines).toEqual([])
   expect(world.canary.started).toHaveLength(0)
-  expect(world.unclaimedProjects()).toEqual([])
+  expect(world.foreignLateRequests()).toEqual([])
   expect(summary.droppedRows).toBeGreaterThan(0)
   expect(counts.steps / counts.programs).toBeGreaterThanOrEqual(12)
   // Else the programs would not have done what they say.

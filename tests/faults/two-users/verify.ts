@@ -16,8 +16,8 @@ interface Scope {
   readonly sessions: readonly string[]
 }
 
-/** Everything of everybody is there and nothing else, here and in the backend. Returns the projects of the players. */
-export async function verifyEnd(game: Game): Promise<string[]> {
+/** Everything of everybody is there and nothing else, here and in the backend. Returns whose each project is. */
+export async function verifyEnd(game: Game): Promise<Map<string, Player>> {
   const { world, players } = game
   for (const player of players) player.plan = []
   if (!(await world.settle(players, 20))) throw new Error('Not all sessions have come to rest.')
@@ -36,7 +36,8 @@ export async function verifyEnd(game: Game): Promise<string[]> {
       }
     }
   }
-  return projects
+  const ownerOf = (id: string) => players.find((player) => player.id === id) as Player
+  return new Map([...scopes].map(([project, { external_id }]) => [project, ownerOf(external_id)]))
 }
 
 async function verifyPlayer(game: Game, me: Player): Promise<void> {
@@ -59,10 +60,12 @@ function stored(me: Player, space: number, session: number) {
 }
 
 async function verifySession(game: Game, me: Player, step: Step, held: string): Promise<void> {
-  const ofUser = new Set(stored(me, step.space, step.session).flatMap(({ tag, isOfUser }) => (isOfUser ? [tag] : [])))
-  for (const [tag, state] of await listMessages(game, me, step)) {
+  const states = await listMessages(game, me, step)
+  // What was broken off may come as late as now; of what was acknowledged everything is known.
+  for (const { tag, isOfUser } of stored(me, step.space, step.session)) {
+    const state = states.get(tag)
     if (state === 'accumulated' || state === 'extracted') {
-      if (ofUser.has(tag) && !held.includes(`${me.mark} harbour ${tag}`))
+      if (isOfUser && !held.includes(`${me.mark} harbour ${tag}`))
         throw new Error(`${tag} is ${state}, but the backend lacks it.`)
     } else if (state !== 'failed' || !me.hadFaults) throw new Error(`${tag} is ${state} at the end.`)
   }
@@ -74,8 +77,9 @@ async function verifyResources(game: Game, me: Player, step: Step, held: string)
   let findable = 0
   for (const { resource_id: id, status } of json.resources) {
     const row = me.resources.find((resource) => resource.id === id)
+    if (!row) continue
     if (status === 'extracted') {
-      if (!row?.isFindable) continue
+      if (!row.isFindable) continue
       findable += 1
       if (!held.includes(row.tag)) throw new Error(`The resource ${row.tag} is extracted, but the backend lacks it.`)
     } else if (status !== 'failed' || !me.hadFaults) throw new Error(`The resource ${id} is ${status} at the end.`)

@@ -60,6 +60,8 @@ export class World {
   readonly #closing: Promise<void>[] = []
   readonly #players = new Map<string, Player>()
   readonly #playerOfProject = new Map<string, Player>()
+  /** The mark of whose project it was, of programs that are over. */
+  readonly #ownerOf = new Map<string, string>()
   readonly #traffic = new Map<string, RecordedRequest[]>()
 
   private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment) {
@@ -129,10 +131,15 @@ export class World {
     return taken
   }
 
-  /** Projects in which requests were made that nobody has taken. */
-  unclaimedProjects(): string[] {
+  /** Requests that came after their program was over (of what was broken off), and are not of the user of their project. */
+  foreignLateRequests(): RecordedRequest[] {
     this.#sortTraffic()
-    return [...this.#traffic.keys()]
+    return [...this.#traffic].flatMap(([project, requests]) =>
+      requests.filter(({ body }) => {
+        const owner = this.#ownerOf.get(project)
+        return owner === undefined || [...marksIn(JSON.stringify(body))].some((mark) => mark !== owner)
+      }),
+    )
   }
 
   /**
@@ -170,9 +177,10 @@ export class World {
   }
 
   /** Forgets a program that is over. */
-  leave(players: readonly Player[], projects: readonly string[]): void {
+  leave(players: readonly Player[], ownerOf: ReadonlyMap<string, Player>): void {
     for (const player of players) this.#players.delete(player.mark)
-    for (const project of projects) {
+    for (const [project, { mark }] of ownerOf) {
+      this.#ownerOf.set(project, mark)
       this.#playerOfProject.delete(project)
       this.fake.memory.forget('default', project, {})
     }
