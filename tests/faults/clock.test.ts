@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { createUser, TestUser, until } from '../helpers/client.ts'
 import { type Deployment, deployments } from '../helpers/deployments.ts'
 import { type FakeEveros, startFakeEveros } from '../helpers/fake-everos.ts'
-import { launchGateway, spawnGateway } from '../helpers/process.ts'
+import { type GatewayProcess, launchGateway, spawnGateway } from '../helpers/process.ts'
 import { checkJournal } from './check-journal.ts'
 import { texts } from './check-storage.ts'
 import { Journal, newFile } from './journal.ts'
@@ -39,9 +39,11 @@ describe('a replica whose clock is wrong', () => {
         ORPHAN_GRACE_MS: String(GRACE_MS),
       }
       const wrong = { LD_PRELOAD: library ?? '', FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+      const started: GatewayProcess[] = []
       try {
         await abandonUpload(settings)
         const [right, off] = await Promise.all([spawnGateway(settings), spawnGateway({ ...settings, ...wrong })])
+        started.push(right, off)
         const date = (await fetch(`${off.url}/health`)).headers.get('date')
         expect(Math.abs(Date.parse(date ?? '') - Date.now()), 'how far off its clock is').toBeGreaterThan(GRACE_MS)
 
@@ -64,6 +66,7 @@ describe('a replica whose clock is wrong', () => {
           returned: [],
         })
       } finally {
+        await Promise.all(started.map((gateway) => gateway.stop('SIGKILL')))
         await everos.close()
         await site.drop()
       }

@@ -61,7 +61,7 @@ describe.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, repl
           `${journal.uploads.length} uploads (${journal.files} files) sent, ${journal.count('acknowledged')} acknowledged`,
           `${journal.count('unknown')} of unknown outcome, ${journal.deletions.length} deletions, ${journal.flushes.length} flushes`,
           ...Object.entries(journal.refusals).map(([reason, count]) => `${count} × ${reason}`),
-          ...Object.entries(findings).map(([what, list]) => `${list.length} ${what}`),
+          ...Object.entries(findings).map(([what, list]) => [`${list.length} ${what}`, ...list.slice(0, 5)].join(': ')),
           `settled after ${Math.round(settledAfterMs / 1000)} s, ${((killed - began) / 60_000).toFixed(1)} + ${((Date.now() - killed) / 60_000).toFixed(1)} minutes, seed ${seed}`,
         ].join('; '),
       )

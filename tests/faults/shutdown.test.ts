@@ -45,11 +45,23 @@ async function stopTwice(gateway: GatewayProcess): Promise<number | NodeJS.Signa
   return exited
 }
 
-async function withSite(deployment: Deployment, test: (settings: Site['settings']) => Promise<void>): Promise<void> {
+type Start = (settings: Site['settings']) => Promise<GatewayProcess>
+
+/** Whatever the test comes to, what it started ends with it. */
+async function withSite(
+  deployment: Deployment,
+  test: (settings: Site['settings'], start: Start) => Promise<void>,
+): Promise<void> {
   const site = await newSite(deployment)
+  const started: GatewayProcess[] = []
   try {
-    await test(site.settings)
+    await test(site.settings, async (settings) => {
+      const gateway = await spawnGateway(settings)
+      started.push(gateway)
+      return gateway
+    })
   } finally {
+    await Promise.all(started.map((gateway) => gateway.stop('SIGKILL')))
     await site.drop()
   }
 }
@@ -66,8 +78,8 @@ describe.concurrent.each(tried)('SIGTERM on $name', (deployment) => {
   }
 
   it(`loses nothing acknowledged with ${UPLOADS} uploads under way, and ends in time`, () =>
-    withSite(deployment, async (settings) => {
-      const gateway = await spawnGateway({ ...settings, ...MANY })
+    withSite(deployment, async (settings, start) => {
+      const gateway = await start({ ...settings, ...MANY })
       const accounts: Account[] = []
       for (let index = 0; index < USERS; index++) accounts.push(await createUser(gateway.url))
       const journal = new Journal()
@@ -82,11 +94,11 @@ describe.concurrent.each(tried)('SIGTERM on $name', (deployment) => {
         return journal.addMessages(client, `chat:${client.id}`, [{ files: [file] }])
       })
       await untilUnderWay(gateway.url, UPLOADS)
-      const start = Date.now()
+      const began = Date.now()
       const exited = gateway.stop('SIGTERM')
       rest.open()
       expect(await exited).toBe(0)
-      const exitMs = Date.now() - start
+      const exitMs = Date.now() - began
       await Promise.all(uploads)
       expect(exitMs).toBeLessThanOrEqual(EXIT_MS)
       const endings = clients.map(({ ended }) => ended)
@@ -102,8 +114,8 @@ describe.concurrent.each(tried)('SIGTERM on $name', (deployment) => {
     }))
 
   it('ends at once at the second signal, and loses nothing acknowledged', () =>
-    withSite(deployment, async (settings) => {
-      const gateway = await spawnGateway(settings)
+    withSite(deployment, async (settings, start) => {
+      const gateway = await start(settings)
       const user = await createUser(gateway.url)
       const journal = new Journal()
       await journal.addMessages(user, 'chat:kept', [{ files: [newFile(300_000)] }])
@@ -124,8 +136,8 @@ describe.concurrent.each(tried)('SIGTERM on $name', (deployment) => {
     }))
 
   it('closes a connection once it has no request, and lets the others go on', () =>
-    withSite(deployment, async (settings) => {
-      const gateway = await spawnGateway(settings)
+    withSite(deployment, async (settings, start) => {
+      const gateway = await start(settings)
       const user = await createUser(gateway.url)
       const journal = new Journal()
       const [first, second] = [gate(), gate()]
@@ -153,7 +165,7 @@ describe.runIf(onServices && !onServices.missing)('SIGTERM while the backend han
     { signals: 1, code: 0 },
     { signals: 2, code: 1 },
   ])('after $signals signals another replica takes over the session', ({ signals, code }) =>
-    withSite(onServices as Deployment, async (settings) => {
+    withSite(onServices as Deployment, async (settings, start) => {
       const everos = await startFakeEveros()
       const withBackend = {
         ...settings,
@@ -161,7 +173,7 @@ describe.runIf(onServices && !onServices.missing)('SIGTERM while the backend han
         EVEROS_BASE_URL: everos.url,
         RELAY_WAIT_MS: '1000',
       }
-      const [one, other] = await Promise.all([spawnGateway(withBackend), spawnGateway(withBackend)])
+      const [one, other] = await Promise.all([start(withBackend), start(withBackend)])
       const user = await createUser(one.url)
       await user.addMessage('chat:held', 'the otter is called Ottilie')
       await untilState(user, 'accumulated')
@@ -171,9 +183,9 @@ describe.runIf(onServices && !onServices.missing)('SIGTERM while the backend han
         async () => everos.requests,
         (requests) => requests.some(({ path }) => path.endsWith('/flush')),
       )
-      const start = Date.now()
+      const began = Date.now()
       expect(await (signals === 1 ? one.stop('SIGTERM') : stopTwice(one))).toBe(code)
-      expect(Date.now() - start).toBeLessThanOrEqual(EXIT_MS)
+      expect(Date.now() - began).toBeLessThanOrEqual(EXIT_MS)
       await untilState(new TestUser(other.url, user.id, user.key), 'extracted')
       expect(await other.stop('SIGTERM')).toBe(0)
       await everos.close()
