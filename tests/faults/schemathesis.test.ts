@@ -24,6 +24,11 @@ const CHECKS = [
   'negative_data_rejection',
 ]
 
+/** What it takes for a refusal of what breaks the document: a body may be too large as well. */
+const REFUSALS = `[checks]
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 409, 413, 415, 422, 429, 503]
+`
+
 const run = promisify(execFile)
 let dir: string
 let command: string | undefined
@@ -56,7 +61,7 @@ afterAll(async () => {
 /** What schemathesis says of the gateway; `options` narrow what it asks. */
 async function report(options: readonly string[], settings = ''): Promise<{ summary: string; faults: string }> {
   const config = join(dir, 'schemathesis.toml')
-  writeFileSync(config, settings)
+  writeFileSync(config, REFUSALS + settings)
   const given = ['--checks', CHECKS.join(','), '--max-examples', String(EXAMPLES), '--seed', String(SEED), ...options]
   const key = ['--header', `Authorization: Bearer ${user.key}`]
   const args = [
