@@ -67,7 +67,7 @@ describe('two processes at one batch', () => {
       attempts: 12,
       giveUpMs: 86_400_000,
     }
-    const late = await relayBatch(deps, claimed, seen, { signal: new AbortController().signal, isAwaited: false })
+    const late = await relayBatch(deps, claimed, seen, { signal: new AbortController().signal, isAwaited: () => false })
     expect(late).toEqual({ state: 'gone' })
     expect(adds(row.upstreamSessionId).length - before).toBe(1)
   })
