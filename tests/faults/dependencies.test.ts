@@ -346,7 +346,7 @@ it.skipIf(needs?.missing)('in the end all that was acknowledged is whole, and at
       return rig.sql`select state, reason from batches where action = 'add' and state in ('stored', 'relaying', 'unknown')`
     },
     (open) => open.length === 0,
-    120_000,
+    isLong ? 300_000 : 120_000,
   )
   const acknowledged = journal.filter(({ outcome, session }) => isAcknowledged(outcome) && !isDeleted(session))
   await checkKept(acknowledged, false)
