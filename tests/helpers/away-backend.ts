@@ -7,7 +7,7 @@ import { startGateway, type TestGateway } from './gateway.ts'
 import { sessionsOf } from './stored.ts'
 
 /** How long a request waits for the backend here. */
-export const waitMs = 300
+export const waitMs = 600
 
 /** A gateway on a fake EverOS that can be slow, wrong or away. */
 export interface AwayBackend {
