@@ -202,7 +202,7 @@ it(`${COUNT} hostile requests get what the API declares, and leave the gateway a
   const faults: string[] = []
   const late: number[] = []
   const from = Number(ONLY ?? 0)
-  const warm = ONLY === undefined ? Math.min(COUNT / 3, 5_000) : 0
+  const warm = ONLY === undefined ? Math.min((COUNT * 2) / 3, 5_000) : 0
   const range = function* (start: number, end: number) {
     for (let number = start; number < end; number++) yield number
   }
