@@ -92,9 +92,16 @@ async function verifyPlayer(game: Game, me: Player): Promise<void> {
   for (const operation of await listOperations(game, me, atEnd)) {
     const { operation_id: id, status, app_id: app, session_id: session, resource_id: resource } = operation
     const isFailed = status === 'failed' || status === 'rejected'
-    if (!isFailed || !me.hadFaults) throw new Error(`The operation ${id} is ${status} at the end.`)
-    const space = spaces.findIndex(({ app_id }) => app_id === app)
-    failed.add(resource ?? sessionKey(space, session))
+    const name =
+      resource ??
+      sessionKey(
+        spaces.findIndex(({ app_id }) => app_id === app),
+        session,
+      )
+    // What was broken off may come as late as now.
+    const mayBeLate = resource === undefined ? me.uncertain.has(name) : me.isUncertainOfResources
+    if (isFailed ? !me.hadFaults : !mayBeLate) throw new Error(`The operation ${id} is ${status} at the end.`)
+    if (isFailed) failed.add(name)
   }
   for (const space of spaces.keys()) {
     const hasAny = me.liveResources(space).length > 0 || sessionNames.some((_, at) => stored(me, space, at).length > 0)

@@ -217,7 +217,7 @@ export class World {
     const found: string[] = []
     for (const { name } of tables) {
       const isRecord = name.endsWith('.audit_log') || name.endsWith('.erasures')
-      const pattern = isRecord ? 'zqcana|uk_|user\\.[0-9a-f]{16}' : 'zqcana|enFjYW5h'
+      const pattern = isRecord ? 'zqcana|uk_[A-Za-z0-9_-]{49}|user\\.[0-9a-f]{16}' : 'zqcana|enFjYW5h'
       const rows = await this.rows<{ text: string }>(
         sql`select t::text as text from ${sql.raw(name)} t where t::text ~ ${pattern}`,
       )
