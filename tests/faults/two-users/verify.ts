@@ -76,8 +76,7 @@ async function verifyErased(game: Game, { player, userId, scopes, objectKeys }: 
   const rows = await world.rows(sql`select id from users where id = ${userId}`)
   if (rows.length > 0) throw new Error('An erased user still has a row.')
   for (const key of objectKeys) {
-    if (await world.replica(0).services.objectStore.head(key))
-      throw new Error(`An erased user's object is there: ${key}`)
+    if (await world.keeper.services.objectStore.head(key)) throw new Error(`An erased user's object is there: ${key}`)
   }
   const projects = scopes.map((scope) => scope.upstream_project_id)
   const held = textsIn(game, projects)

@@ -68,6 +68,8 @@ export class World {
   readonly canary: RawServer
   readonly #deployment: Deployment
   readonly #replicas: ReachedReplica[] = []
+  /** One that nobody asks anything, and that is never restarted: for what is looked up and done behind the users' backs. */
+  readonly keeper: Replica
   readonly #closing: Promise<void>[] = []
   readonly #players = new Map<string, Player>()
   readonly #playerOfProject = new Map<string, Player>()
@@ -75,10 +77,11 @@ export class World {
   readonly #ownerOf = new Map<string, string>()
   readonly #traffic = new Map<string, RecordedRequest[]>()
 
-  private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment) {
+  private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment, keeper: Replica) {
     this.fake = fake
     this.canary = canary
     this.#deployment = deployment
+    this.keeper = keeper
   }
 
   static async open(): Promise<World> {
@@ -107,7 +110,7 @@ export class World {
       },
       (line) => world?.readLog(line),
     )
-    world = new World(fake, canary, deployment)
+    world = new World(fake, canary, deployment, await deployment.start())
     chosen.by = (body) => world?.chooseFault(body)
     for (let index = 0; index < METHODS.length; index++) world.#replicas.push(await world.#start(index))
     return world
@@ -118,7 +121,7 @@ export class World {
   }
 
   get database() {
-    return this.replica(0).services.db
+    return this.keeper.services.db
   }
 
   /** Rows of a query, on either database. */
@@ -165,7 +168,8 @@ export class World {
   async settle(players: readonly Player[], rounds: number): Promise<boolean> {
     const ids = players.flatMap(({ id, former }) => [id, ...former.map(({ userId }) => `erased:${userId}`)])
     const users = sql`(select id from users where external_id = any(${sql.param(`{${ids.join(',')}}`)}::text[]))`
-    const ctx = { services: this.replica(1).services, requestId: 'test', log: this.replica(1).services.log }
+    const { services } = this.keeper
+    const ctx = { services, requestId: 'test', log: services.log }
     for (let round = 0; ; round++) {
       await this.fake.atRest()
       for (const table of [sql`batches`, sql`sessions`]) {
@@ -186,6 +190,7 @@ export class World {
         .where(sql`user_id in ${users} and finished_at is null`)
       if (open.length + unfinished.length === 0) return true
       if (round >= rounds) return false
+      // One of them may be at it.
       for (const { id } of open) await this.replica(round).services.relay.drain(id)
       if (unfinished.length === 0) continue
       const signal = AbortSignal.timeout(10_000)
@@ -239,7 +244,7 @@ export class World {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#closing, ...this.#replicas.map(leave)])
+    await Promise.all([...this.#closing, ...this.#replicas.map(leave), this.keeper.close()])
     await this.#deployment.close()
     await this.fake.close()
     await this.canary.close()
