@@ -23,6 +23,7 @@ export const steps = [
   'flushed',
   'outcome-recorded',
   'session-deleted',
+  'user-erased',
   'object-deleted',
   'session-forgotten',
   'upload-discarded',

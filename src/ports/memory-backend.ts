@@ -170,8 +170,9 @@ export interface MemoryBackend {
   findMissing(session: BackendSession, timestamps: readonly number[], signal?: AbortSignal): Promise<readonly number[]>
 
   /**
-   * Deletes a session's memories and buffer, or the whole partition's where `sessionId` is left out. `unsupported`:
-   * this backend cannot delete, and the caller must hide what remains. Forgetting what is unknown succeeds.
+   * Deletes a session's memories and buffer, or all that is the sender's in the partition where `sessionId` is left out: the buffer of a
+   * session in which they did not speak may stay. `unsupported`: this backend cannot delete, and the caller must hide what remains.
+   * Forgetting what is unknown succeeds.
    */
   forget(
     target: { projectId: string; senderId: string; sessionId?: string },

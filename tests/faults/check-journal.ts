@@ -55,12 +55,14 @@ export async function checkJournal(journal: Journal, url: string): Promise<Journ
   const findings: JournalFindings = { lost: [], different: [], half: [], unasked: [], returned: [] }
   const accounts = new Map(journal.uploads.map(({ user }) => [user.id, user]))
   const views = new Map<string, View>()
-  for (const account of accounts.values()) views.set(account.id, await viewOf(account, url))
+  for (const account of accounts.values()) {
+    if (!(await isErased(journal, account, url, findings))) views.set(account.id, await viewOf(account, url))
+  }
   checkDeletionsOfUnknownOutcome(journal, views, findings)
   const downloads: Download[] = []
   for (const upload of journal.uploads) {
     const view = views.get(upload.user.id)
-    if (!view) throw new Error('Every user was looked at.')
+    if (!view) continue
     const deletion = deletionOf(journal, upload)
     if (upload.kind === 'resource') downloads.push(...checkResource(upload, deletion, view, findings))
     else downloads.push(...checkMessages(upload, deletion, view, findings))
@@ -74,6 +76,15 @@ export async function checkJournal(journal: Journal, url: string): Promise<Journ
   }
   await Promise.all(Array.from({ length: DOWNLOADS_AT_ONCE }, worker))
   return findings
+}
+
+/** Whether the user is gone; an erasure that was acknowledged leaves no key that is taken. */
+async function isErased(journal: Journal, account: Account, url: string, findings: JournalFindings): Promise<boolean> {
+  const erasure = journal.erasures.find(({ user }) => user.id === account.id)
+  if (!erasure || erasure.outcome === 'refused') return false
+  const { status } = await new TestUser(url, account.id, account.key).get('/sessions')
+  if (status !== 401 && erasure.outcome === 'acknowledged') findings.returned.push(`user ${account.id}: ${status}`)
+  return status === 401
 }
 
 async function viewOf(account: Account, url: string): Promise<View> {

@@ -35,7 +35,10 @@ export async function checkStorage(
     },
     () => last.stuck.length + last.orphans.length === 0,
     ms,
-  ).catch(() => {})
+  ).catch((error: unknown) => {
+    // Too late: the last look says what is left.
+    if (last.stuck.length + last.orphans.length === 0) throw error
+  })
   const settledAfterMs = Date.now() - start
   const hollow = await hollowRows(inspector, settings)
   return { ...last, hollow, relayedWrongly: await relayedWrongly(inspector), settledAfterMs }
@@ -54,7 +57,9 @@ function unfinished(inspector: Inspector): Promise<string[]> {
       select 'batch ' || id || ' ' || action || ' ' || state || ' ' || coalesce(reason, '') as found
         from batches where state <> 'relayed'
       union all select 'resource ' || id || ' ' || status from user_resources where status <> 'extracted'
-      union all select 'deleted session ' || id from sessions where deleted_at is not null and forgotten_at is null`,
+      union all select 'erasure ' || id || ' of a ' || kind from erasures where finished_at is null
+      union all select 'erased user ' || id from users where erased_at is not null
+      union all select 'session ' || id || ' of ' || erasure_id from sessions where erasure_id is not null`,
   )
 }
 

@@ -139,14 +139,11 @@ async function expectNotForgottenEarly(inspector: Inspector, user: TestUser, eve
   expect((await user.addMessage('chat:unsettled', 'to be forgotten')).status).toBe(202)
   expect((await user.delete('/sessions/chat:unsettled')).status).toBe(204)
   await until(
-    () => texts(inspector, sql`select state as found from pgboss.job where name = 'forget-session'`),
+    () => texts(inspector, sql`select state as found from pgboss.job where name = 'erase'`),
     (states) => states.some((state) => state === 'retry' || state === 'completed'),
     60_000,
   )
   expect(
-    await texts(
-      inspector,
-      sql`select id as found from sessions where deleted_at is not null and forgotten_at is not null`,
-    ),
+    await texts(inspector, sql`select id as found from sessions where deleted_at is not null and erasure_id is null`),
   ).toEqual([])
 }

@@ -42,6 +42,10 @@ export interface SentDeletion extends Sent {
   readonly target: string
 }
 
+export interface SentErasure extends Sent {
+  readonly kind: 'erasure'
+}
+
 export interface SentFlush extends Sent {
   readonly kind: 'flush'
 }
@@ -55,6 +59,7 @@ export interface Account {
 export class Journal {
   readonly uploads: (SentMessages | SentResource)[] = []
   readonly deletions: SentDeletion[] = []
+  readonly erasures: SentErasure[] = []
   readonly flushes: SentFlush[] = []
   /** Answers that were no 2xx, and how often they came. */
   readonly refusals: Record<string, number> = {}
@@ -124,6 +129,13 @@ export class Journal {
 
   deleteResource(user: TestUser, id: string): Promise<SentDeletion> {
     return this.#delete(user, id, `/resources/${id}`)
+  }
+
+  async eraseUser(user: TestUser): Promise<SentErasure> {
+    const sent: SentErasure = { kind: 'erasure', user, outcome: 'unknown' }
+    this.erasures.push(sent)
+    await this.#send(sent, 'erase', () => user.delete(`/users/${user.id}`))
+    return sent
   }
 
   async #delete(user: TestUser, target: string, path: string): Promise<SentDeletion> {

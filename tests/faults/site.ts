@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -12,10 +12,8 @@ import {
 import { loadConfig, type ObjectStoreConfig } from '../../src/config/config.ts'
 import { readEnv } from '../../src/config/env.ts'
 import { inTransaction } from '../../src/db/database.ts'
-import { openPglite } from '../../src/db/pglite.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { createServices, type Services } from '../../src/services.ts'
-import { templatePath } from '../helpers/database-template.ts'
 import type { Deployment } from '../helpers/deployments.ts'
 import { serve } from '../helpers/gateway.ts'
 
@@ -28,7 +26,6 @@ export interface Site {
 export async function newSite(deployment: Deployment): Promise<Site> {
   const dir = mkdtempSync(join(tmpdir(), 'gateway-faults-'))
   const { settings, drop } = await deployment.prepare(dir)
-  if (!settings.DATABASE_URL) await fillEmbeddedDatabase(join(dir, 'database'))
   const own = settings.S3_BUCKET ? { ...settings, S3_BUCKET: `faults-${randomBytes(6).toString('hex')}` } : settings
   if (own.S3_BUCKET) await withS3(own, (client) => client.send(new CreateBucketCommand({ Bucket: own.S3_BUCKET })))
   return {
@@ -39,13 +36,6 @@ export async function newSite(deployment: Deployment): Promise<Site> {
       rmSync(dir, { recursive: true, force: true })
     },
   }
-}
-
-/** A first start would do the same, only slower. */
-async function fillEmbeddedDatabase(dataDir: string): Promise<void> {
-  const template = new Blob([new Uint8Array(readFileSync(templatePath()))])
-  const database = await openPglite({ dataDir, loadDataDir: template })
-  await database.close()
 }
 
 async function withS3<T>(settings: Site['settings'], work: (client: S3Client) => Promise<T>): Promise<T> {

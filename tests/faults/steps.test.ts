@@ -85,6 +85,11 @@ async function useEverything(user: TestUser, journal: Journal, round: number, de
   const { outcome } = await journal.addMessages(user, `chat:deleted-${round}`, [{ files: [large(), small()] }])
   if (outcome === 'acknowledged') await journal.deleteSession(user, `chat:deleted-${round}`)
   if (resourceId && round > 1) await journal.deleteResource(user, resourceId)
+  const passing = await createUser(user.base).catch(() => undefined)
+  if (!passing) return
+  await journal.addMessages(passing, 'chat:erased', [{ files: [small(), large()] }])
+  await journal.addResource(passing, small())
+  await journal.eraseUser(passing)
 }
 
 /** Leaves an upload of which one of two files is stored, and a sweep to be done at the next start. */

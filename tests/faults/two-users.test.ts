@@ -98,7 +98,7 @@ async function play({ users, commands }: { users: number; commands: Iterable<fc.
     hasFailed = true
     throw error
   } finally {
-    world.leave(players, projects)
+    world.leave(game.everyone(), projects)
   }
 }
 
@@ -125,15 +125,19 @@ it('shows no user a byte of another, whatever they do and the backend says', { t
   )
   const { counts } = world
   const seconds = Math.round((performance.now() - started) / 1000)
+  const remains = await world.remains()
   const summary = { seed: SEED, atOnce: workers, seconds, ...counts, droppedRows: await world.droppedRows() }
   console.log(`two users: ${JSON.stringify(summary)}`)
   const failures = runs.flatMap((run) => (run.status === 'rejected' ? [run.reason as Error] : []))
   if (failures[0]) throw failures[0]
   expect(world.badLines).toEqual([])
+  expect(remains).toEqual([])
   expect(world.canary.started).toHaveLength(0)
   expect(world.foreignLateRequests()).toEqual([])
   expect(summary.droppedRows).toBeGreaterThan(0)
   expect(counts.steps / counts.programs).toBeGreaterThanOrEqual(12)
+  expect(counts.repeated / counts.programs).toBeGreaterThan(0.25)
+  expect(counts.erased).toBeGreaterThan(0)
   // Else the programs would not have done what they say.
   expect(counts.slow / counts.requests).toBeLessThan(0.1)
 })

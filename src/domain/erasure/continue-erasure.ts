@@ -127,5 +127,7 @@ async function forgetUser(ctx: SystemContext, erasure: ErasureRow): Promise<Left
     if ((await backend.forget({ projectId, senderId }, ctx.signal)) === 'unsupported')
       left.push({ project_id: projectId })
   }
+  // A backend that deletes by owner may keep a session in which only others spoke.
+  if (left.length === 0) await forgetSessions(ctx, erasure.id)
   return left
 }

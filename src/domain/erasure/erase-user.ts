@@ -1,4 +1,5 @@
 import { inTransaction } from '../../db/database.ts'
+import { step } from '../../observability/steps.ts'
 import { recordAudit } from '../audit/record-audit.ts'
 import { type AlsoStore, type Context, nothingElse, type SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
@@ -30,5 +31,6 @@ export async function eraseUser(
     await ctx.services.jobs.enqueue(tx, { name: 'erase', erasureId })
     await also(tx, erasureId)
   })
+  step('user-erased')
   return erasureId
 }

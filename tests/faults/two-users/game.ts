@@ -3,6 +3,7 @@ import type { EverosFault } from '../../helpers/fake-everos.ts'
 import { multipartBody, multipartType, type Part } from '../../helpers/multipart.ts'
 import { rawRequest } from '../../helpers/raw-request.ts'
 import { hasUpstreamName, marksIn } from './marks.ts'
+import { askOnce, isWrite } from './once.ts'
 import type { Player } from './player.ts'
 import type { World } from './world.ts'
 
@@ -43,9 +44,12 @@ export interface Answer {
 /** What a program's step may do, and the oracle over all it is answered. */
 export class Game {
   readonly world: World
-  readonly players: readonly Player[]
+  /** Who is erased gives their place to their successor. */
+  readonly players: Player[]
+  /** By route: the `Idempotency-Key`s that anybody has sent there. */
+  readonly sentKeys = new Map<string, string[]>()
 
-  constructor(world: World, players: readonly Player[]) {
+  constructor(world: World, players: Player[]) {
     this.world = world
     this.players = players
   }
@@ -55,8 +59,27 @@ export class Game {
     return others[pick % others.length] as Player
   }
 
-  /** Sends a request as the user, by any of their keys in any place, and checks that nothing foreign comes back. */
-  async ask(me: Player, step: Step, wanted: Request): Promise<Answer> {
+  /** All who play and have played. */
+  everyone(): Player[] {
+    return this.players.flatMap((player) => [player, ...player.former.map((former) => former.player)])
+  }
+
+  /** Somebody whose things are not the player's: another, or one who had any player's name before. */
+  stranger(me: Player, pick: number): Player {
+    const others = this.everyone().filter((player) => player !== me)
+    return others[pick % others.length] as Player
+  }
+
+  /**
+   * Sends a request as the user, by any of their keys in any place, and checks that nothing foreign comes back. A share of the writes has an
+   * `Idempotency-Key`, and is repeated.
+   */
+  ask(me: Player, step: Step, wanted: Request): Promise<Answer> {
+    const isOnce = isWrite(wanted) && Math.floor(step.variant / 11) % 3 === 0
+    return isOnce ? askOnce(this, me, step, wanted) : this.askPlainly(me, step, wanted)
+  }
+
+  askPlainly(me: Player, step: Step, wanted: Request): Promise<Answer> {
     const keys = me.validKeys()
     const key = keys[step.pick % keys.length]?.secret ?? ''
     return this.askWith(me, step, wanted, { key })
@@ -173,7 +196,7 @@ export class Game {
   ): void {
     const text = JSON.stringify(answer.headers) + answer.bytes.toString('latin1')
     const leaks = [...marksIn(text)].filter((mark) => mark !== me?.mark)
-    for (const player of this.players) {
+    for (const player of this.everyone()) {
       if (player === me) continue
       for (const value of player.own) if (text.includes(value) && !sent.includes(value)) leaks.push(value)
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Answer, Game, Request, Step } from './game.ts'
+import { abandonAndRepeat } from './once.ts'
 import type { Operation } from './operations.ts'
 import { type Player, type StoredFile, sessionKey, sessionNames, spaces } from './player.ts'
 
@@ -81,8 +82,13 @@ async function add(game: Game, me: Player, step: Step, isMultipart: boolean): Pr
 }
 
 async function abandonAdd(game: Game, me: Player, step: Step, isMultipart: boolean): Promise<void> {
-  const { request } = compose(me, step, isMultipart)
-  const isRefused = await game.abandon(me, step, request)
+  const composed = compose(me, step, isMultipart)
+  if (step.pick % 2 === 0) {
+    const answer = await abandonAndRepeat(game, me, step, composed.request)
+    if (answer && game.expect(me, answer, 200, 202)) remember(me, step, composed, answer)
+    return
+  }
+  const isRefused = await game.abandon(me, step, composed.request)
   if (!isRefused) me.uncertain.add(sessionKey(step.space, sessionOf(step)))
 }
 

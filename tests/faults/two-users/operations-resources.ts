@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Answer, Game, Request, Step } from './game.ts'
+import { abandonAndRepeat } from './once.ts'
 import type { Operation } from './operations.ts'
+import { extentOf, keepReceipt } from './operations-erasures.ts'
 import { makeFile } from './operations-memories.ts'
 import { type Player, type StoredFile, type StoredResource, spaces } from './player.ts'
 
@@ -19,6 +21,22 @@ function composeResource(me: Player, step: Step) {
   return { tag, title, file, request }
 }
 
+async function rememberResource(
+  game: Game,
+  me: Player,
+  step: Step,
+  { tag, title, file }: ReturnType<typeof composeResource>,
+  answer: Answer,
+): Promise<void> {
+  const { resource_id: id } = answer.json
+  const { json } = await game.ask(me, step, { method: 'GET', path: one(id) })
+  const stored = { id: json.attachment_id, bytes: file.bytes, isDeleted: false }
+  const isFindable = file.kind !== 'image' || title !== undefined
+  me.resources.push({ id, space: step.space, tag, file: stored, isFindable, title: title ?? null, isDeleted: false })
+  me.files.push(stored)
+  for (const own of [id, stored.id]) me.own.add(own)
+}
+
 /** A resource of the player's, also a deleted one; undefined if they never had any. */
 function anyResource(player: Player, pick: number): StoredResource | undefined {
   return player.resources[pick % (player.resources.length || 1)]
@@ -26,7 +44,7 @@ function anyResource(player: Player, pick: number): StoredResource | undefined {
 
 function foreignResource(game: Game, me: Player, step: Step): { foreign: string; unknown: string } {
   const unknown = () => `r_${randomBytes(16).toString('hex')}`
-  const foreign = anyResource(game.other(me, step.pick), step.variant)?.id
+  const foreign = anyResource(game.stranger(me, step.pick), step.variant)?.id
   return { foreign: foreign ?? unknown(), unknown: unknown() }
 }
 
@@ -100,24 +118,20 @@ export const resourceOperations: Readonly<Record<string, Operation>> = {
   'POST /resources': {
     weight: 6,
     async run(game, me, step) {
-      const { tag, title, file, request } = composeResource(me, step)
-      const answer = await game.ask(me, step, request)
-      game.expect(me, answer, ...(request.headers?.prefer ? [202] : [201]))
-      if (answer.status >= 300) return
-      const { json } = await game.ask(me, step, { method: 'GET', path: one(answer.json.resource_id) })
-      const stored = { id: json.attachment_id, bytes: file.bytes, isDeleted: false }
-      const { resource_id: id } = answer.json
-      const isFindable = file.kind !== 'image' || title !== undefined
-      const row = { id, space: step.space, tag, file: stored, isFindable, title: title ?? null, isDeleted: false }
-      me.resources.push(row)
-      me.files.push(stored)
-      for (const own of [id, stored.id]) me.own.add(own)
+      const composed = composeResource(me, step)
+      const answer = await game.ask(me, step, composed.request)
+      game.expect(me, answer, ...(composed.request.headers?.prefer ? [202] : [201]))
+      if (answer.status < 300) await rememberResource(game, me, step, composed, answer)
     },
   },
   'POST /resources (broken off)': {
     weight: 1,
     async run(game, me, step) {
-      if (!(await game.abandon(me, step, composeResource(me, step).request))) me.isUncertainOfResources = true
+      const composed = composeResource(me, step)
+      if (step.pick % 2 === 0) {
+        const answer = await abandonAndRepeat(game, me, step, composed.request)
+        if (answer && game.expect(me, answer, 201, 202)) await rememberResource(game, me, step, composed, answer)
+      } else if (!(await game.abandon(me, step, composed.request))) me.isUncertainOfResources = true
     },
   },
   'GET /resources': { weight: 3, run: listResources },
@@ -145,6 +159,8 @@ export const resourceOperations: Readonly<Record<string, Operation>> = {
     run: (game, me, step) =>
       removeOne(game, me, step, (row, answer) => {
         if (!game.expect(me, answer, 204)) return
+        keepReceipt(me, answer, 'resource', extentOf(1, 1, [row.file]))
+        me.eraseAnswersOf(row.id)
         row.isDeleted = true
         deleteFile(row.file)
       }),
@@ -173,7 +189,7 @@ export const resourceOperations: Readonly<Record<string, Operation>> = {
   "GET /attachments/{attachment_id}/content (another's)": {
     weight: 3,
     async run(game, me, step) {
-      const { files } = game.other(me, step.pick)
+      const { files } = game.stranger(me, step.pick)
       const ids = {
         foreign: files[step.variant % (files.length || 1)]?.id ?? unknownId('att'),
         unknown: unknownId('att'),

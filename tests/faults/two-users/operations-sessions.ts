@@ -1,5 +1,6 @@
 import type { Game, Step } from './game.ts'
 import type { Operation } from './operations.ts'
+import { extentOf, keepReceipt } from './operations-erasures.ts'
 import { reservedSessions } from './operations-memories.ts'
 import { deleteFile } from './operations-resources.ts'
 import { type Player, sessionKey, sessionNames, spaces } from './player.ts'
@@ -45,6 +46,8 @@ export async function listMessages(game: Game, me: Player, step: Step): Promise<
   if (!game.expect(me, answer, 200)) return new Map()
   const states = new Map<string, string>()
   for (const message of answer.json.messages) states.set(tagOf(message), message.state)
+  const count = answer.json.messages.length
+  if (count !== states.size) throw new Error(`${name} has ${count} messages, but ${states.size} different ones`)
   const tags = wanted.map(({ tag }) => tag)
   const known = [...states.keys()].filter((tag) => tags.includes(tag))
   const missing = tags.filter((tag) => !states.has(tag))
@@ -88,8 +91,12 @@ export const sessionOperations: Readonly<Record<string, Operation>> = {
       if (messages.length > 0) game.expect(me, answer, 204)
       else game.expect(me, answer, 404, ...(me.uncertain.has(key) ? [204] : []))
       if (answer.status !== 204) return
+      const files = messages.flatMap((message) => message.files)
+      const extent = me.uncertain.has(key) ? undefined : extentOf(1, messages.length, files)
+      keepReceipt(me, answer, 'session', extent)
+      me.eraseAnswersOf(key)
       me.sessions.delete(key)
-      for (const file of messages.flatMap(({ files }) => files)) deleteFile(file)
+      for (const file of files) deleteFile(file)
     },
   },
   "DELETE /sessions/{session_id} (another's resource)": {

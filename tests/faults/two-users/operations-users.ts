@@ -1,4 +1,5 @@
-import type { Game, Step } from './game.ts'
+import type { Game, Request, Step } from './game.ts'
+import { expectOther, expectRepeated, newKey, withKey } from './once.ts'
 import type { Operation } from './operations.ts'
 import { unknownUser } from './operations-memories.ts'
 import { unknownId } from './operations-resources.ts'
@@ -7,7 +8,9 @@ import type { Player } from './player.ts'
 /** Makes the player known to the gateway. */
 export async function enrol(game: Game, me: Player): Promise<void> {
   const step = { operation: '', who: 0, space: 0, session: 0, pick: 0, variant: 0 }
-  const answer = await game.askWith(undefined, step, createRequest(me.id), {})
+  const request = withKey(createRequest(me.id), newKey())
+  me.enrolment = request
+  const answer = await game.askWith(undefined, step, request, {})
   if (answer.status !== 201) throw new Error(`POST /users answered ${answer.status}`)
   me.keys.push({ id: undefined, secret: answer.json.user_key, isRevoked: false })
   me.own.add(answer.json.user_key)
@@ -40,7 +43,12 @@ export const userOperations: Readonly<Record<string, Operation>> = {
     async run(game, me, step) {
       const taken = await game.askWith(undefined, step, createRequest(game.other(me, step.pick).id), {})
       game.expect(me, taken, 409)
-      game.expect(me, await game.askWith(undefined, step, createRequest(unknownUser()), {}), 201)
+      const request = withKey(createRequest(unknownUser()), newKey())
+      const answer = await game.askWith(undefined, step, request, {})
+      if (!game.expect(me, answer, 201)) return
+      const ask = (wanted: Request) => game.askWith(undefined, step, wanted, {})
+      await expectRepeated(game, { request, answer, subject: undefined, isErased: false }, ask)
+      await expectOther(game, request, ask)
     },
   },
   'POST /users/{user_id}/keys': {
@@ -92,7 +100,7 @@ export const userOperations: Readonly<Record<string, Operation>> = {
   "DELETE /users/{user_id}/keys/{key_id} (another's)": {
     weight: 1,
     async run(game, me, step) {
-      const other = game.other(me, step.pick)
+      const other = game.stranger(me, step.pick)
       const foreign = other.keys.find(({ id }) => id !== undefined)?.id ?? unknownId('key')
       const owner = step.variant % 2 === 0 ? me : other
       const path = (id: string) => `${keysPath(owner.id)}/${id}`

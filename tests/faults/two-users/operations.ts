@@ -1,5 +1,8 @@
 import type { EverosFault } from '../../helpers/fake-everos.ts'
 import type { Game, Step } from './game.ts'
+import { repeatLater } from './once.ts'
+import { backlogOperations } from './operations-backlog.ts'
+import { erasureOperations } from './operations-erasures.ts'
 import { memoryOperations } from './operations-memories.ts'
 import { resourceOperations } from './operations-resources.ts'
 import { sessionOperations } from './operations-sessions.ts'
@@ -47,6 +50,7 @@ const surroundings: Readonly<Record<string, Operation>> = {
     },
   },
   'time passes for a user': { weight: 3, run: async ({ world }, me) => void (await world.settle([me], 2)) },
+  'a write is repeated later': { weight: 4, run: repeatLater },
   'a replica is restarted': { weight: 0.1, run: ({ world }, _me, { pick }) => world.restart(pick) },
 }
 
@@ -60,6 +64,8 @@ export const operations: Readonly<Record<string, Operation>> = {
   ...resourceOperations,
   ...sessionOperations,
   ...userOperations,
+  ...backlogOperations,
+  ...erasureOperations,
 }
 
 /** The routes that the operations cover. */

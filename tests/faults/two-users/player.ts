@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { EverosFault } from '../../helpers/fake-everos.ts'
+import type { Answer, Request } from './game.ts'
 import { createMark } from './marks.ts'
 
 export interface Space {
@@ -45,6 +46,22 @@ export interface Key {
   isRevoked: boolean
 }
 
+/** A write that was sent with an `Idempotency-Key`, and answered with success. */
+export interface Write {
+  readonly request: Request
+  readonly answer: Answer
+  /** The session or resource that the answer speaks of. */
+  readonly subject: string | undefined
+  isErased: boolean
+}
+
+/** What a deletion was answered with, and what it must say of how much there was; undefined where that is not known for certain. */
+export interface Receipt {
+  readonly id: string
+  readonly kind: 'user' | 'session' | 'resource'
+  readonly extent: { sessions: number; messages: number; objects: number; bytes: number } | undefined
+}
+
 /** One user, and the model of what the gateway must hold for them. */
 export class Player {
   readonly mark: string
@@ -60,15 +77,25 @@ export class Player {
   /** Sessions of which a request broke off: there may be more in them than is known. */
   readonly uncertain = new Set<string>()
   isUncertainOfResources = false
+  /** Operations of theirs that were listed. */
+  readonly operations = new Set<string>()
+  readonly receipts: Receipt[] = []
+  readonly writes: Write[] = []
+  /** `Idempotency-Key`s that they have sent. */
+  readonly usedKeys = new Set<string>()
+  /** How they were made known. */
+  enrolment: Request | undefined
+  /** Those who had the name before, and were erased. */
+  readonly former: FormerPlayer[] = []
   /** What happens to the calls that the backend gets for them, in turn. */
   plan: readonly (EverosFault | undefined)[] = []
   #planned = 0
   hadFaults = false
   #minted = 0
 
-  constructor(letter: string) {
+  constructor(letter: string, id = `user.${randomBytes(8).toString('hex')}`) {
     this.mark = createMark(letter)
-    this.id = `user.${randomBytes(8).toString('hex')}`
+    this.id = id
     this.own.add(this.id)
   }
 
@@ -99,9 +126,31 @@ export class Player {
     return messages
   }
 
+  /** They deleted the session or resource: answers that spoke of it are not given again. */
+  eraseAnswersOf(subject: string): void {
+    for (const write of this.writes) if (write.subject === subject) write.isErased = true
+  }
+
   liveResources(space?: number): StoredResource[] {
     return this.resources.filter((row) => !row.isDeleted && (space === undefined || row.space === space))
   }
+}
+
+/** One who was erased, and what the gateway had for them at that moment. */
+export interface FormerPlayer {
+  readonly player: Player
+  /** The gateway's own id of them. */
+  readonly userId: string
+  readonly scopes: readonly ScopeRow[]
+  readonly objectKeys: readonly string[]
+}
+
+/** A user's space as the backend knows it. */
+export interface ScopeRow {
+  readonly app_id: string
+  readonly upstream_project_id: string
+  readonly upstream_sender_id: string
+  readonly sessions: readonly string[]
 }
 
 export function sessionKey(space: number, session: string): string {

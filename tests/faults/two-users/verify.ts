@@ -2,33 +2,46 @@ import { sql } from 'drizzle-orm'
 import type { RecordedRequest } from '../../helpers/fake-everos.ts'
 import type { Game, Step } from './game.ts'
 import { marksIn, secretsIn } from './marks.ts'
+import { listOperations } from './operations-backlog.ts'
+import { readReceipt, selectScopes } from './operations-erasures.ts'
 import { checkResults } from './operations-memories.ts'
 import { listResources } from './operations-resources.ts'
 import { listMessages, listSessions } from './operations-sessions.ts'
-import { type Player, sessionNames, spaces } from './player.ts'
+import {
+  type FormerPlayer,
+  type Player,
+  type Receipt,
+  type ScopeRow,
+  sessionKey,
+  sessionNames,
+  spaces,
+} from './player.ts'
 
 // What must hold when a program is over, its backend well again, and everything come to rest.
 
-interface Scope {
-  readonly external_id: string
-  readonly upstream_project_id: string
-  readonly upstream_sender_id: string
-  readonly sessions: readonly string[]
+interface Scope extends ScopeRow {
+  readonly owner: Player
 }
 
 /** Everything of everybody is there and nothing else, here and in the backend. Returns whose each project is. */
 export async function verifyEnd(game: Game): Promise<Map<string, Player>> {
   const { world, players } = game
-  for (const player of players) player.plan = []
-  if (!(await world.settle(players, 20))) throw new Error('Not all sessions have come to rest.')
-  for (const player of players) await verifyPlayer(game, player)
+  for (const player of game.everyone()) player.plan = []
+  if (!(await world.settle(players, 20))) throw new Error('Not all sessions and erasures have come to rest.')
+  for (const player of players) {
+    await verifyPlayer(game, player)
+    for (const former of player.former) await verifyErased(game, former)
+    for (const { receipts } of [player, ...player.former.map((former) => former.player)]) {
+      for (const receipt of receipts) await verifyReceipt(game, player, receipt)
+    }
+  }
   const scopes = await scopesOf(game)
   const projects = [...scopes.keys()]
   // A session whose only upload was refused has no row any more: then all calls that name it must be of one project.
   const projectOf = new Map([...scopes].flatMap(([project, scope]) => scope.sessions.map((name) => [name, project])))
   for (const [project, requests] of world.takeTraffic(projects)) {
     for (const request of requests) {
-      verifyRequest(request, scopes.get(project) as Scope, players)
+      verifyRequest(request, scopes.get(project) as Scope, game.everyone())
       for (const session of sessionsNamed(request.body)) {
         const owner = projectOf.get(session) ?? project
         if (owner !== project) throw new Error(`UPSTREAM: ${request.path} in ${project} names ${session} of ${owner}`)
@@ -36,22 +49,70 @@ export async function verifyEnd(game: Game): Promise<Map<string, Player>> {
       }
     }
   }
-  const ownerOf = (id: string) => players.find((player) => player.id === id) as Player
-  return new Map([...scopes].map(([project, { external_id }]) => [project, ownerOf(external_id)]))
+  return new Map([...scopes].map(([project, { owner }]) => [project, owner]))
+}
+
+const atEnd: Step = { operation: '', who: 0, space: 0, session: 0, pick: 99, variant: 0 }
+
+async function verifyReceipt(game: Game, me: Player, receipt: Receipt): Promise<void> {
+  const read = await readReceipt(game, me, atEnd, receipt)
+  if (read && read.status !== 'done') throw new Error(`${receipt.id} is ${read.status} at the end.`)
+}
+
+/** Nothing is left of one who was erased: no row, no object, no memory. */
+async function verifyErased(game: Game, { player, userId, scopes, objectKeys }: FormerPlayer): Promise<void> {
+  const { world } = game
+  const tables = await world.rows<{ name: string }>(
+    sql`select table_name as name from information_schema.columns where column_name = 'user_id' and table_schema = 'public'`,
+  )
+  for (const { name } of tables) {
+    // What is kept says who did what, by random ids.
+    if (name === 'audit_log' || name === 'erasures') continue
+    const rows = await world.rows<{ text: string }>(
+      sql`select t::text as text from ${sql.identifier(name)} t where user_id = ${userId}`,
+    )
+    if (rows[0]) throw new Error(`${name} still has of an erased user: ${rows[0].text}`)
+  }
+  const rows = await world.rows(sql`select id from users where id = ${userId}`)
+  if (rows.length > 0) throw new Error('An erased user still has a row.')
+  for (const key of objectKeys) {
+    if (await world.keeper.services.objectStore.head(key)) throw new Error(`An erased user's object is there: ${key}`)
+  }
+  const projects = scopes.map((scope) => scope.upstream_project_id)
+  const held = textsIn(game, projects)
+  if (held) throw new Error(`The backend still has of an erased user: ${held.slice(0, 500)}`)
+  const { secret: key } = player.keys[0] ?? { secret: '' }
+  const answer = await game.askWith(player, atEnd, { method: 'GET', path: '/sessions' }, { key })
+  game.expect(player, answer, 401)
 }
 
 async function verifyPlayer(game: Game, me: Player): Promise<void> {
+  const failed = new Set<string>()
+  for (const operation of await listOperations(game, me, atEnd)) {
+    const { operation_id: id, status, app_id: app, session_id: session, resource_id: resource } = operation
+    const isFailed = status === 'failed' || status === 'rejected'
+    const name =
+      resource ??
+      sessionKey(
+        spaces.findIndex(({ app_id }) => app_id === app),
+        session,
+      )
+    // What was broken off may come as late as now.
+    const mayBeLate = resource === undefined ? me.uncertain.has(name) : me.isUncertainOfResources
+    if (isFailed ? !me.hadFaults : !mayBeLate) throw new Error(`The operation ${id} is ${status} at the end.`)
+    if (isFailed) failed.add(name)
+  }
   for (const space of spaces.keys()) {
     const hasAny = me.liveResources(space).length > 0 || sessionNames.some((_, at) => stored(me, space, at).length > 0)
     if (!hasAny) continue
-    const step: Step = { operation: '', who: 0, space, session: 0, pick: 99, variant: 0 }
+    const step: Step = { ...atEnd, space }
     await listSessions(game, me, step)
     await listResources(game, me, step)
     const held = await heldTexts(game, me, space)
     for (const session of sessionNames.keys()) {
-      if (stored(me, space, session).length > 0) await verifySession(game, me, { ...step, session }, held)
+      if (stored(me, space, session).length > 0) await verifySession(game, me, { ...step, session }, held, failed)
     }
-    await verifyResources(game, me, step, held)
+    await verifyResources(game, me, step, held, failed)
   }
 }
 
@@ -59,7 +120,13 @@ function stored(me: Player, space: number, session: number) {
   return me.sessions.get(`${space} ${sessionNames[session]}`) ?? []
 }
 
-async function verifySession(game: Game, me: Player, step: Step, held: string): Promise<void> {
+async function verifySession(
+  game: Game,
+  me: Player,
+  step: Step,
+  held: string,
+  failed: ReadonlySet<string>,
+): Promise<void> {
   const states = await listMessages(game, me, step)
   // What was broken off may come as late as now; of what was acknowledged everything is known.
   for (const { tag, isOfUser } of stored(me, step.space, step.session)) {
@@ -68,10 +135,19 @@ async function verifySession(game: Game, me: Player, step: Step, held: string): 
       if (isOfUser && !held.includes(`${me.mark} harbour ${tag}`))
         throw new Error(`${tag} is ${state}, but the backend lacks it.`)
     } else if (state !== 'failed' || !me.hadFaults) throw new Error(`${tag} is ${state} at the end.`)
+    else if (!failed.has(sessionKey(step.space, sessionNames[step.session] ?? ''))) {
+      throw new Error(`${tag} is failed, but no operation is listed.`)
+    }
   }
 }
 
-async function verifyResources(game: Game, me: Player, step: Step, held: string): Promise<void> {
+async function verifyResources(
+  game: Game,
+  me: Player,
+  step: Step,
+  held: string,
+  failed: ReadonlySet<string>,
+): Promise<void> {
   const query = { ...spaces[step.space], limit: '200' }
   const { json } = await game.ask(me, step, { method: 'GET', path: '/resources', query })
   let findable = 0
@@ -83,6 +159,7 @@ async function verifyResources(game: Game, me: Player, step: Step, held: string)
       findable += 1
       if (!held.includes(row.tag)) throw new Error(`The resource ${row.tag} is extracted, but the backend lacks it.`)
     } else if (status !== 'failed' || !me.hadFaults) throw new Error(`The resource ${id} is ${status} at the end.`)
+    else if (!failed.has(id)) throw new Error(`The resource ${id} is failed, but no operation is listed.`)
   }
   const scoped = { ...spaces[step.space], query: me.mark, scope: ['resources'], top_k: 100 }
   const answer = await game.ask(me, step, { method: 'POST', path: '/memories/search', json: scoped })
@@ -93,9 +170,16 @@ async function verifyResources(game: Game, me: Player, step: Step, held: string)
 
 /** All that the backend holds for the player in the space, live or not. */
 async function heldTexts(game: Game, me: Player, space: number): Promise<string> {
-  const { memory } = game.world.fake
-  const scopes = await scopesOf(game, spaces[space]?.app_id)
-  const projects = [...scopes].flatMap(([project, { external_id }]) => (external_id === me.id ? [project] : []))
+  const scopes = [...(await scopesOf(game)).values()]
+  const own = scopes.filter(({ owner, app_id }) => owner === me && app_id === spaces[space]?.app_id)
+  return textsIn(
+    game,
+    own.map((scope) => scope.upstream_project_id),
+  )
+}
+
+function textsIn({ world }: Game, projects: readonly string[]): string {
+  const { memory } = world.fake
   const buffered = [...memory.buffers()].filter(({ project }) => projects.includes(project))
   const episodes = memory.episodes.filter(({ project_id }) => projects.includes(project_id))
   return [
@@ -104,26 +188,26 @@ async function heldTexts(game: Game, me: Player, space: number): Promise<string>
   ].join()
 }
 
-async function scopesOf(game: Game, appId?: string): Promise<Map<string, Scope>> {
-  const ids = sql.param(`{${game.players.map(({ id }) => id).join(',')}}`)
-  const result = await game.world.database.execute(
-    sql`select external_id, upstream_project_id, upstream_sender_id,
-          array(select upstream_session_id from sessions where sessions.scope_id = scopes.id) as sessions
-        from scopes join users on users.id = scopes.user_id
-        where external_id = any(${ids}::text[]) and app_id = coalesce(${appId ?? null}::text, app_id)`,
-  )
-  const rows = (Array.isArray(result) ? result : (result as { rows: unknown[] }).rows) as Scope[]
-  return new Map(rows.map((row) => [row.upstream_project_id, row]))
+/** Whose each project is, also those of who was erased. */
+async function scopesOf({ world, players }: Game): Promise<Map<string, Scope>> {
+  const found: Scope[] = []
+  for (const owner of players) {
+    const rows = await selectScopes(world, sql`select id from users where external_id = ${owner.id}`)
+    found.push(...rows.map((row) => ({ ...row, owner })))
+    for (const { player, scopes } of owner.former) found.push(...scopes.map((row) => ({ ...row, owner: player })))
+  }
+  return new Map(found.map((scope) => [scope.upstream_project_id, scope]))
 }
 
 /** A call to the backend names only what is the user's in whose project it works, and carries only their content. */
 function verifyRequest(request: RecordedRequest, scope: Scope, players: readonly Player[]): void {
   const { path, headers, body } = request
   const text = JSON.stringify([headers, body])
-  const owner = players.find(({ id }) => id === scope.external_id)
-  const foreign = [...marksIn(text)].filter((mark) => mark !== owner?.mark)
+  const { owner } = scope
+  const foreign = [...marksIn(text)].filter((mark) => mark !== owner.mark)
   for (const player of players) {
-    if (player !== owner) for (const value of player.own) if (text.includes(value)) foreign.push(value)
+    if (player === owner) continue
+    for (const value of player.own) if (value !== owner.id && text.includes(value)) foreign.push(value)
   }
   foreign.push(...secretsIn(text).filter((secret) => secret.startsWith('uk_')))
   if (body.user_id !== undefined && body.user_id !== scope.upstream_sender_id)
@@ -132,7 +216,7 @@ function verifyRequest(request: RecordedRequest, scope: Scope, players: readonly
     const isOwn = sender_id === scope.upstream_sender_id
     if ((role === 'user') !== isOwn) foreign.push(`${role} ${sender_id}`)
   }
-  if (foreign.length > 0) throw new Error(`UPSTREAM: ${path} for ${scope.external_id} has ${foreign.join(', ')}`)
+  if (foreign.length > 0) throw new Error(`UPSTREAM: ${path} for ${owner.id} has ${foreign.join(', ')}`)
 }
 
 function sessionsNamed(body: Record<string, unknown>): string[] {

@@ -1,7 +1,8 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { Agent } from 'undici'
 import { erasures } from '../../../src/db/schema/erasures.ts'
 import { sessions } from '../../../src/db/schema/sessions.ts'
+import { sweepOrphans } from '../../../src/domain/attachments/sweep-orphans.ts'
 import { continueErasure } from '../../../src/domain/erasure/continue-erasure.ts'
 import { BackendError } from '../../../src/ports/memory-backend.ts'
 import { type EverosFault, type FakeEveros, type RecordedRequest, startFakeEveros } from '../../helpers/fake-everos.ts'
@@ -13,6 +14,8 @@ import type { Player } from './player.ts'
 /** How long calls to the backend may take here; a held one takes longer. */
 const BACKEND_MS = 600
 const HOLD_MS = 900
+/** Longer than any program takes. */
+const SWEPT_AFTER_MS = 300_000
 const METHODS = ['hybrid', 'keyword', 'vector', 'agentic'] as const
 
 export interface Counts {
@@ -25,6 +28,10 @@ export interface Counts {
   upstreamRequests: number
   /** Answers of 5xx or 202 to users whose backend had no fault: the machine was slow. */
   slow: number
+  /** Writes that were repeated with their Idempotency-Key, and answered with the first answer. */
+  repeated: number
+  /** Users who were erased. */
+  erased: number
 }
 
 /** A replica, and the connections to it that all players share. */
@@ -49,7 +56,11 @@ export class World {
     faults: 0,
     upstreamRequests: 0,
     slow: 0,
+    repeated: 0,
+    erased: 0,
   }
+  /** The marks of those who were erased. */
+  readonly erasedMarks = new Set<string>()
   /** Lines of the log that hold a secret. */
   readonly badLines: string[] = []
   readonly fake: FakeEveros
@@ -57,6 +68,8 @@ export class World {
   readonly canary: RawServer
   readonly #deployment: Deployment
   readonly #replicas: ReachedReplica[] = []
+  /** One that nobody asks anything, and that is never restarted: for what is looked up and done behind the users' backs. */
+  readonly keeper: Replica
   readonly #closing: Promise<void>[] = []
   readonly #players = new Map<string, Player>()
   readonly #playerOfProject = new Map<string, Player>()
@@ -64,10 +77,11 @@ export class World {
   readonly #ownerOf = new Map<string, string>()
   readonly #traffic = new Map<string, RecordedRequest[]>()
 
-  private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment) {
+  private constructor(fake: FakeEveros, canary: RawServer, deployment: Deployment, keeper: Replica) {
     this.fake = fake
     this.canary = canary
     this.#deployment = deployment
+    this.keeper = keeper
   }
 
   static async open(): Promise<World> {
@@ -96,7 +110,7 @@ export class World {
       },
       (line) => world?.readLog(line),
     )
-    world = new World(fake, canary, deployment)
+    world = new World(fake, canary, deployment, await deployment.start())
     chosen.by = (body) => world?.chooseFault(body)
     for (let index = 0; index < METHODS.length; index++) world.#replicas.push(await world.#start(index))
     return world
@@ -107,7 +121,13 @@ export class World {
   }
 
   get database() {
-    return this.replica(0).services.db
+    return this.keeper.services.db
+  }
+
+  /** Rows of a query, on either database. */
+  async rows<T>(query: SQL): Promise<T[]> {
+    const result = (await this.database.execute(query)) as unknown as { rows?: T[] } & T[]
+    return result.rows ?? [...result]
   }
 
   /** A replica takes the place of another, which ends once it has let its requests go. */
@@ -146,9 +166,10 @@ export class World {
    * As if minutes had passed, and the jobs had run, so many times at most. True if nothing is left to relay or to forget.
    */
   async settle(players: readonly Player[], rounds: number): Promise<boolean> {
-    const ids = players.map(({ id }) => id)
+    const ids = players.flatMap(({ id, former }) => [id, ...former.map(({ userId }) => `erased:${userId}`)])
     const users = sql`(select id from users where external_id = any(${sql.param(`{${ids.join(',')}}`)}::text[]))`
-    const ctx = { services: this.replica(1).services, requestId: 'test', log: this.replica(1).services.log }
+    const { services } = this.keeper
+    const ctx = { services, requestId: 'test', log: services.log }
     for (let round = 0; ; round++) {
       await this.fake.atRest()
       for (const table of [sql`batches`, sql`sessions`]) {
@@ -169,10 +190,16 @@ export class World {
         .where(sql`user_id in ${users} and finished_at is null`)
       if (open.length + unfinished.length === 0) return true
       if (round >= rounds) return false
+      // One of them may be at it.
       for (const { id } of open) await this.replica(round).services.relay.drain(id)
-      for (const { id } of unfinished) {
-        await continueErasure({ ...ctx, signal: AbortSignal.timeout(10_000) }, id).catch(unlessBackend)
-      }
+      if (unfinished.length === 0) continue
+      const signal = AbortSignal.timeout(10_000)
+      for (const { id } of unfinished) await continueErasure({ ...ctx, signal }, id).catch(unlessBackend)
+      // An upload that was taken back leaves its objects to the sweeper.
+      await this.database.execute(
+        sql`update attachments set updated_at = updated_at - interval '10 minutes' where user_id in ${users} and state = 'deleting'`,
+      )
+      await sweepOrphans({ ...ctx, signal }, SWEPT_AFTER_MS)
     }
   }
 
@@ -186,6 +213,27 @@ export class World {
     }
   }
 
+  /** What the whole database still has of those who were erased, and what the records that are kept have of anybody. */
+  async remains(): Promise<string[]> {
+    const tables = await this.rows<{ name: string }>(
+      sql`select quote_ident(table_schema) || '.' || quote_ident(table_name) as name from information_schema.tables
+        where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`,
+    )
+    const found: string[] = []
+    for (const { name } of tables) {
+      const isRecord = name.endsWith('.audit_log') || name.endsWith('.erasures')
+      const pattern = isRecord ? 'zqcana|uk_[A-Za-z0-9_-]{49}|user\\.[0-9a-f]{16}' : 'zqcana|enFjYW5h'
+      const rows = await this.rows<{ text: string }>(
+        sql`select t::text as text from ${sql.raw(name)} t where t::text ~ ${pattern}`,
+      )
+      for (const { text } of rows) {
+        const isErased = [...marksIn(text)].some((mark) => this.erasedMarks.has(mark))
+        if (isRecord || isErased) found.push(`${name}: ${text.slice(0, 500)}`)
+      }
+    }
+    return found
+  }
+
   async droppedRows(): Promise<number> {
     let dropped = 0
     for (const { services } of this.#replicas) {
@@ -196,7 +244,7 @@ export class World {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#closing, ...this.#replicas.map(leave)])
+    await Promise.all([...this.#closing, ...this.#replicas.map(leave), this.keeper.close()])
     await this.#deployment.close()
     await this.fake.close()
     await this.canary.close()
