@@ -118,7 +118,20 @@ export const makers: Readonly<Record<string, Make>> = {
   'GET /sessions': () => ({ segments: ['sessions'] }),
   'GET /sessions/{session_id}/messages': ({ session }) => ({ segments: ['sessions', encode(session), 'messages'] }),
   'DELETE /sessions/{session_id}': ({ session }) => ({ segments: ['sessions', encode(session)] }),
+  'GET /operations': () => ({ segments: ['operations'] }),
+  'POST /operations/{operation_id}/retry': (_known, random) => ({
+    segments: ['operations', id('bat', random), 'retry'],
+  }),
+  // Nobody, so that the client goes on.
+  'DELETE /users/{user_id}': (_known, random) => ({ segments: ['users', `nobody_${random.below(2 ** 31)}`] }),
+  'GET /erasures/{erasure_id}': (_known, random) => ({ segments: ['erasures', id('era', random)] }),
+  'GET /admin/operations': () => ({ segments: ['admin', 'operations'] }),
+  'POST /admin/operations/{operation_id}/retry': (_known, random) => ({
+    segments: ['admin', 'operations', id('bat', random), 'retry'],
+  }),
 }
+
+const id = (prefix: string, random: Random) => `${prefix}_${random.below(2 ** 31)}`
 
 export function draftOf(route: string, known: Known, random: Random): Draft {
   const method = route.split(' ')[0] ?? 'GET'
@@ -130,6 +143,8 @@ export function draftOf(route: string, known: Known, random: Random): Draft {
   else if (inBody === 0 && made.form) made.form.parts.unshift(fieldPart('user_key', known.secret))
   else if (inBody === 1) query.push(['user_id', known.user], ['user_key', known.secret])
   else headers.push(['Authorization', `Bearer ${known.secret}`])
+  // Few, so that they come again.
+  if (random.isOne(6)) headers.push(['Idempotency-Key', random.of(['a', 'b', 'x'.repeat(300)])])
   if (made.form) headers.push(['Content-Type', `multipart/form-data; boundary=${made.form.boundary}`])
   if (made.json) headers.push(['Content-Type', 'application/json'])
   return { route, method, query, headers, ...made }
