@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import type { Answer, Game, Step } from './game.ts'
 import type { Operation } from './operations.ts'
 import { unknownId } from './operations-resources.ts'
@@ -31,10 +32,13 @@ function isOwn(me: Player, { app_id, session_id, resource_id }: Answer['json']):
   return sessionNames.includes(session_id) && ((me.sessions.get(key)?.length ?? 0) > 0 || me.uncertain.has(key))
 }
 
-function ofStranger(game: Game, me: Player, step: Step) {
-  const operations = [...game.stranger(me, step.pick).operations]
-  const unknown = unknownId('bat')
-  return { foreign: operations[step.variant % (operations.length || 1)] ?? unknownId('bat'), unknown }
+/** An id of another user's, whatever became of it in the backend, and one of nobody's. */
+async function ofAnother(game: Game, me: Player, step: Step) {
+  const rows = await game.world.rows<{ id: string }>(
+    sql`select batches.id from batches join users on users.id = user_id where external_id = ${game.other(me, step.pick).id}`,
+  )
+  const [one, other] = [unknownId('bat'), unknownId('bat')]
+  return { foreign: rows[step.variant % (rows.length || 1)]?.id ?? one, unknown: other }
 }
 
 export const backlogOperations: Readonly<Record<string, Operation>> = {
@@ -53,7 +57,7 @@ export const backlogOperations: Readonly<Record<string, Operation>> = {
   "POST /operations/{operation_id}/retry (another's)": {
     weight: 2,
     async run(game, me, step) {
-      const ids = ofStranger(game, me, step)
+      const ids = await ofAnother(game, me, step)
       game.expect(me, await game.askForeign(me, step, ids, (id) => ({ method: 'POST', path: retry(id) })), 404)
     },
   },
@@ -67,7 +71,7 @@ export const backlogOperations: Readonly<Record<string, Operation>> = {
     weight: 1,
     async run(game, me, step) {
       const [own] = me.operations
-      const ids = ofStranger(game, me, step)
+      const ids = await ofAnother(game, me, step)
       const foreign = step.variant % 2 === 0 && own !== undefined ? own : ids.foreign
       const make = (id: string) => ({ method: 'POST', path: adminRetry(id) })
       game.expect(me, await game.askForeign(me, step, { ...ids, foreign }, make), 401)
