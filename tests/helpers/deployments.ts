@@ -30,7 +30,8 @@ export const swiftSettings = s3SettingsOf('TEST_SWIFT_S3')
 
 async function withPostgres(storageDir: string, more: Record<string, string>) {
   const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '')
-  return { settings: { STORAGE_DIR: storageDir, DATABASE_URL: url, ...more }, drop }
+  // Few connections: many gateways share the server's hundred.
+  return { settings: { STORAGE_DIR: storageDir, DATABASE_URL: url, DATABASE_POOL_SIZE: '5', ...more }, drop }
 }
 
 /** What a gateway can stand on, from the embedded defaults to services alone. */

@@ -29,7 +29,7 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
     readEnv({
       STORAGE_DIR: dir,
       LOG_LEVEL: 'silent',
-      ...(server && { DATABASE_URL: server.url }),
+      ...(server && { DATABASE_URL: server.url, DATABASE_POOL_SIZE: '5' }),
       ...settings,
     }),
   )

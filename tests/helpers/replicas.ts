@@ -45,7 +45,7 @@ export async function prepareDeployment(
   const log = pino({ level: 'trace', base: null, serializers: { err: serializeError } }, { write: onLog })
   return {
     async start(own = {}) {
-      const place = { STORAGE_DIR: dir, ...(server && { DATABASE_URL: server.url }) }
+      const place = { STORAGE_DIR: dir, ...(server && { DATABASE_URL: server.url, DATABASE_POOL_SIZE: '5' }) }
       const config = loadConfig(readEnv({ ...place, ...settings, ...own }))
       const services = await createServices(config, { log, ...(database && { database }) })
       const http = createAdaptorServer({ fetch: createApp(services).fetch, overrideGlobalObjects: false }) as Server
