@@ -197,6 +197,26 @@ describe('on the embedded backend', () => {
   })
 })
 
+describe('on a backend that deletes by owner', () => {
+  it('also deletes a session of the user in which only others spoke', async () => {
+    await using stack = new AsyncDisposableStack()
+    const fake = await startFakeEveros()
+    stack.defer(() => fake.close())
+    const gateway = await startGateway({
+      MEMORY_BACKEND: 'everos',
+      EVEROS_BASE_URL: fake.url,
+      EVEROS_API_PREFIX: '/api/v2/memory',
+    })
+    stack.defer(() => gateway.close())
+    const user = await createUser(gateway.url)
+    const messages = [{ role: 'assistant', sender_id: 'helper', content: 'Said of the user.' }]
+    expect((await user.post('/memories/add', { session_id: 'chat:1', messages })).status).toBe(200)
+    expect([...fake.memory.buffers()]).toHaveLength(1)
+    await receipt(gateway, await user.delete(`/users/${user.id}`))
+    expect([...fake.memory.buffers()]).toEqual([])
+  })
+})
+
 describe('on a backend that cannot delete', () => {
   let gateway: TestGateway
   let fake: FakeEveros
