@@ -24,7 +24,7 @@ export async function startAwayBackend(settings: Record<string, string> = {}): P
     MEMORY_BACKEND: 'everos',
     EVEROS_BASE_URL: proxy.url,
     RELAY_WAIT_MS: String(waitMs),
-    BACKEND_ADD_TIMEOUT_MS: '1000',
+    BACKEND_ADD_TIMEOUT_MS: '2000',
     BACKEND_SEARCH_TIMEOUT_MS: '500',
     ...settings,
   })
