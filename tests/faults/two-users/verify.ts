@@ -151,7 +151,7 @@ async function verifyResources(
   const query = { ...spaces[step.space], limit: '200' }
   const { json } = await game.ask(me, step, { method: 'GET', path: '/resources', query })
   let findable = 0
-  for (const { resource_id: id, status } of json.resources) {
+  for (const { resource_id: id, status, error } of json.resources) {
     const row = me.resources.find((resource) => resource.id === id)
     if (!row) continue
     if (status === 'extracted') {
@@ -159,7 +159,9 @@ async function verifyResources(
       findable += 1
       if (!held.includes(row.tag)) throw new Error(`The resource ${row.tag} is extracted, but the backend lacks it.`)
     } else if (status !== 'failed' || !me.hadFaults) throw new Error(`The resource ${id} is ${status} at the end.`)
-    else if (!failed.has(id)) throw new Error(`The resource ${id} is failed, but no operation is listed.`)
+    // The backend took it and found nothing in it: no batch of it is left to try.
+    else if (error !== 'NO_EXTRACTION' && !failed.has(id))
+      throw new Error(`The resource ${id} is failed, but no operation is listed.`)
   }
   const scoped = { ...spaces[step.space], query: me.mark, scope: ['resources'], top_k: 100 }
   const answer = await game.ask(me, step, { method: 'POST', path: '/memories/search', json: scoped })
