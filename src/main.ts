@@ -43,6 +43,7 @@ async function run(): Promise<void> {
       process.exit(1)
     }
     isStopping = true
+    services.relay.stopWaiting()
     log.info({ signal }, 'stopping: finishing what is under way')
     shutDown(server, services, log).then(
       () => log.info('stopped'),

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createUser, picture, TestUser, until } from '../helpers/client.ts'
 import { placeTemplate } from '../helpers/database-template.ts'
 import { s3Settings } from '../helpers/deployments.ts'
+import { startFakeEveros } from '../helpers/fake-everos.ts'
 import { failToStart, spawnGateway } from '../helpers/process.ts'
 
 const dirs: string[] = []
@@ -86,6 +87,32 @@ describe('the life of a gateway process', () => {
     const kept = new Set(body.messages.map(({ message_id: id }: { message_id: string }) => id))
     expect(acknowledged.filter((id) => !kept.has(id))).toEqual([])
     await second.stop()
+  })
+
+  it('tells who waits for the backend, when it is told to stop, that their message is durable', async () => {
+    const everos = await startFakeEveros()
+    everos.delay('add', 60_000)
+    const gateway = await spawnGateway({
+      STORAGE_DIR: newStorage(),
+      MEMORY_BACKEND: 'everos',
+      EVEROS_BASE_URL: everos.url,
+    })
+    try {
+      const user = await createUser(gateway.url)
+      const waiting = user.addMessage('chat:stop', 'One.')
+      await until(
+        async () => everos.requests.filter(({ path }) => path.endsWith('/add')).length,
+        (count) => count === 1,
+      )
+      const stopped = gateway.stop()
+      const { status, body } = await waiting
+      expect(status).toBe(202)
+      expect(body.status).toBe('queued')
+      expect(await stopped).toBe(0)
+    } finally {
+      await gateway.stop('SIGKILL')
+      await everos.close()
+    }
   })
 
   it('ends, and lets go of its database, when its port is taken', async () => {

@@ -44,6 +44,8 @@ export class SessionRelay {
   readonly #deps: RelayDependencies
   readonly #loops = new Map<string, { done: Promise<DrainResult>; again: boolean }>()
   readonly #waiters = new Map<string, (outcome: BatchOutcome) => void>()
+  readonly #waits = new Set<() => void>()
+  #isStopping = false
   readonly #ending = new AbortController()
 
   constructor(deps: RelayDependencies) {
@@ -74,17 +76,26 @@ export class SessionRelay {
       const finish = (outcome: BatchOutcome | 'queued') => {
         isWaiting = false
         clearTimeout(timer)
+        this.#waits.delete(queued)
         for (const id of batchIds) this.#waiters.delete(id)
         resolve(outcome)
       }
-      const timer = setTimeout(() => finish('queued'), waitMs)
+      const queued = () => finish('queued')
+      const timer = setTimeout(queued, this.#isStopping ? 0 : waitMs)
+      this.#waits.add(queued)
       for (const id of batchIds) {
         this.#waiters.set(id, (outcome) => {
           if (outcome.state !== 'relayed' || id === batchIds.at(-1)) finish(outcome)
         })
       }
-      void this.#drainUntil(sessionId, () => isWaiting && Date.now() < deadline).then(() => finish('queued'))
+      void this.#drainUntil(sessionId, () => isWaiting && Date.now() < deadline).then(queued)
     })
+  }
+
+  /** For a process that is to end: whoever waits for an outcome is told that there is none yet; what they sent is durable. */
+  stopWaiting(): void {
+    this.#isStopping = true
+    for (const queued of this.#waits) queued()
   }
 
   /** Ends when every loop has. */
