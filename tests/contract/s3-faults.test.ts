@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -140,6 +141,16 @@ describe.each(sources)('put from %s', (_, spool) => {
     expect(await rejectionOf(put)).toBe(reason)
     expect(calls).toEqual(['PUT'])
   })
+})
+
+test('a reader may take longer over a download than the store may be silent', async () => {
+  const idleTimeoutMs = 300
+  const bytes = randomBytes(8_000_000)
+  answer = (_request, response) => response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
+  const stream = await open({ idleTimeoutMs }).get('a')
+  await once(stream, 'readable')
+  await new Promise((resolve) => setTimeout(resolve, idleTimeoutMs * 3))
+  expect(Buffer.concat(await stream.toArray()).equals(bytes)).toBe(true)
 })
 
 test('an upload that goes on slowly may last longer than a pause', async () => {

@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http'
 import { type Readable, Transform } from 'node:stream'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { ObjectStoreError, type SpooledFile } from '../../ports/object-store.ts'
@@ -78,4 +79,12 @@ export function exactBody(body: Readable, size: number, signal?: AbortSignal): R
     if (!exact.writableEnded) exact.destroy(tooShort())
   })
   return body.pipe(exact)
+}
+
+/** Stops the clock of a silent connection while it is the reader that takes nothing. */
+export function waitOnlyForTheStore(body: Readable, idleTimeoutMs: number): void {
+  if (!(body instanceof IncomingMessage)) return
+  const { socket } = body
+  body.on('pause', () => socket.setTimeout(0))
+  body.on('resume', () => socket.setTimeout(idleTimeoutMs))
 }

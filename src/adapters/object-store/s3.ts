@@ -18,7 +18,7 @@ import {
 } from '../../ports/object-store.ts'
 import { assertObjectKey } from './object-key.ts'
 import { asStoreError, isMissingKey, isTimeout, StalledError } from './s3-errors.ts'
-import { exactBody, putCommand } from './s3-streams.ts'
+import { exactBody, putCommand, waitOnlyForTheStore } from './s3-streams.ts'
 import { checkCanary } from './self-test.ts'
 
 export interface S3Options {
@@ -50,9 +50,11 @@ class S3ObjectStore implements ObjectStore {
   readonly kind = 's3'
   readonly #options: S3Options
   readonly #client: S3Client
+  readonly #idleTimeoutMs: number
 
   constructor(options: S3Options) {
     this.#options = options
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? 4_500
     const { endpoint, accessKeyId, secretAccessKey } = options
     const httpAgent = new HttpAgent({ keepAlive: true, maxSockets: 256 })
     const httpsAgent = new HttpsAgent({ keepAlive: true, maxSockets: 256 })
@@ -71,7 +73,7 @@ class S3ObjectStore implements ObjectStore {
       logger: silent,
       requestHandler: {
         connectionTimeout: options.connectTimeoutMs ?? 2000,
-        socketTimeout: options.idleTimeoutMs ?? 4_500,
+        socketTimeout: this.#idleTimeoutMs,
         httpAgent,
         httpsAgent,
         logger: silent,
@@ -130,6 +132,7 @@ class S3ObjectStore implements ObjectStore {
         `the store offers ${answer.ContentLength ?? 'an unknown number of'} bytes of ${key}, not ${size}`,
       )
     }
+    waitOnlyForTheStore(body, this.#idleTimeoutMs)
     return exactBody(body, size, signal)
   }
 
