@@ -10,6 +10,8 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY drizzle drizzle
 COPY src src
+COPY scripts/admin.ts scripts/admin.ts
+COPY scripts/admin scripts/admin
 RUN install -d -o node -g node -m 700 /data
 USER node
 VOLUME /data

@@ -27,7 +27,14 @@ async function run(): Promise<void> {
   const config = loadConfig(readEnv())
   const log = createLogger(config.log)
   const progress = progressReporter(log)
-  const services = await createServices(config, { log, progress: progress.step })
+  const services = await createServices(config, {
+    log,
+    progress: progress.step,
+    onAdminKey: (secret) => {
+      progress.end()
+      showAdminKey(secret)
+    },
+  })
   let isStopping = false
   const server = createServer(config, services, () => isStopping)
   try {
@@ -113,6 +120,16 @@ function progressReporter(log: Log) {
     step: (name: string) => void write(`\r\x1b[2K… ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`),
     end: () => void write('\r\x1b[2K'),
   }
+}
+
+/** Once, and outside the log, which others read and keep. */
+function showAdminKey(secret: string): void {
+  process.stdout.write(`
+  No GATEWAY_ADMIN_KEY is set, so one was made for the routes under /admin. It is shown this once; only its hash is kept:
+
+    ${secret}
+
+`)
 }
 
 function announce(config: Config, server: ServerType, services: Services): void {

@@ -1,26 +1,35 @@
 import { mkdirSync } from 'node:fs'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
 import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
+import { createOpenAiCompatibleModel } from './adapters/model-provider/openai-compatible.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
+import { createHttpWebhookSender } from './adapters/webhook-sender/http.ts'
 import type { Config, ObjectStoreConfig } from './config/config.ts'
+import { readPlans } from './config/plans.ts'
 import { type Database, type DatabaseConnection, timeQueries } from './db/database.ts'
 import { migratePglite, migratePostgres } from './db/migrate.ts'
 import { openPglite } from './db/pglite.ts'
 import { openPostgres } from './db/postgres.ts'
+import { ensureAdminKey } from './domain/accounts/admin-key.ts'
 import { createSpool } from './domain/attachments/spool.ts'
 import { UploadGate } from './domain/attachments/upload-gate.ts'
 import type { DomainServices, SystemContext } from './domain/context.ts'
 import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
+import { hashKey } from './domain/secret-key.ts'
+import { UsageLedger } from './domain/usage/usage-ledger.ts'
+import { warnOfUnknownPlans } from './domain/usage/warn-of-unknown-plans.ts'
 import { UserTurns } from './domain/users/user-turns.ts'
 import { createJobHandlers } from './jobs/handlers.ts'
 import { type RunningQueue, startQueue } from './jobs/queue.ts'
 import { createEvents } from './observability/events.ts'
+import { watchLoad } from './observability/load.ts'
 import type { Log } from './observability/logger.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { withTimedMethods } from './observability/timings.ts'
 import type { MemoryBackend } from './ports/memory-backend.ts'
+import type { ModelProvider } from './ports/model-provider.ts'
 import type { ObjectStore } from './ports/object-store.ts'
 
 /** Everything that the surfaces need. Dispose of it last, after the server has let its requests go. */
@@ -28,6 +37,7 @@ export interface Services extends DomainServices, AsyncDisposable {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  readonly adminKeyHash: string
   /** Begins with the jobs, and with what an earlier process left undone. */
   startJobs(): Promise<void>
 }
@@ -38,6 +48,7 @@ export interface StartupProgress {
 
 const STORE_CALLS = new Set<keyof ObjectStore>(['put', 'get', 'head', 'delete'])
 const BACKEND_CALLS = new Set<keyof MemoryBackend>(['search'])
+const MODEL_CALLS = new Set<keyof ModelProvider>(['complete'])
 
 /** The composition root: picks the adapters, opens them in order, and closes them in reverse. */
 export async function createServices(
@@ -49,12 +60,15 @@ export async function createServices(
     pollSeconds?: number
     /** An open and migrated database to use instead of the configured embedded one; closed with the services. */
     database?: DatabaseConnection
+    /** Is told the admin key, if this start made it: nobody else ever is. */
+    onAdminKey?: (secret: string) => void
   },
 ): Promise<Services> {
   const { log, progress = () => {} } = options
   await using opened = new AsyncDisposableStack()
   const metrics = createMetrics()
   const events = createEvents(metrics, log)
+  const plans = readPlans(config.plansFile)
 
   progress(config.database.kind === 'pglite' ? 'opening the embedded database' : 'connecting to PostgreSQL')
   const database = options.database ?? (await openDatabase(config, progress))
@@ -70,22 +84,21 @@ export async function createServices(
   const backend = openBackend(config, database.db, log)
   opened.defer(() => backend.close())
   await warnIfAway(backend, log)
+  const chatModel = config.chatModel && createOpenAiCompatibleModel(config.chatModel)
+  opened.defer(() => chatModel?.close())
+  const webhooks = opened.adopt(createHttpWebhookSender(config.webhooks), (sender) => sender.close())
 
   progress('starting the job queue')
   const postgresUrl = config.database.kind === 'postgres' ? config.database.url : undefined
   const jobs = await startQueue(database, { postgresUrl, log, pollSeconds: options.pollSeconds })
   opened.defer(() => jobs.stop())
 
-  const relay = new SessionRelay({
-    db: database.db,
-    objectStore,
-    backend,
-    events,
-    log,
-    attempts: config.relay.attempts,
-    giveUpMs: config.relay.giveUpMs,
-  })
+  const relay = createRelay(config, { db: database.db, objectStore, backend, events, log })
+  const usage = new UsageLedger(database.db, log)
+  opened.defer(() => usage.close())
 
+  const watch = watchLoad()
+  opened.defer(watch.end)
   const domain: DomainServices = {
     db: database.db,
     database,
@@ -95,22 +108,50 @@ export async function createServices(
     relay,
     spool,
     uploads: new UploadGate(config.limits, events),
-    turns: new UserTurns(),
+    turns: new UserTurns(watch.isBusy),
+    webhooks,
     limits: config.limits,
     events,
     relayWaitMs: config.relay.waitMs,
+    chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
+    plans,
+    usage,
   }
   const work = createWork(config, domain, jobs, log)
   opened.defer(work.end)
+  const adminKeyHash = await prepareOperation(config, domain, log, options.onAdminKey)
   const disposables = opened.move()
   return {
     ...domain,
     config,
     log,
     metrics,
+    adminKeyHash,
     startJobs: work.begin,
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   }
+}
+
+function createRelay(
+  { relay }: Config,
+  parts: Omit<ConstructorParameters<typeof SessionRelay>[0], 'attempts' | 'giveUpMs'>,
+): SessionRelay {
+  return new SessionRelay({ ...parts, attempts: relay.attempts, giveUpMs: relay.giveUpMs })
+}
+
+/** The last step: a key is told only if the start succeeds. Resolves with the hash of the admin key. */
+async function prepareOperation(
+  config: Config,
+  services: DomainServices,
+  log: Log,
+  onAdminKey: (secret: string) => void = () => {},
+): Promise<string> {
+  const ctx = { services, requestId: 'start', log }
+  await warnOfUnknownPlans(ctx)
+  if (config.adminKey !== undefined) return hashKey(config.adminKey)
+  const { hash, secret } = await ensureAdminKey(ctx)
+  if (secret !== undefined) onAdminKey(secret)
+  return hash
 }
 
 /** What a process does of its own accord: the jobs, and what an earlier process left undone. */

@@ -126,6 +126,20 @@ describe('values', () => {
     })
   })
 
+  test('a chat model, of OpenAI or of a server that asks for no key', () => {
+    expect(load({ OPENAI_API_KEY: 'sk-1' }).chatModel).toBeUndefined()
+    expect(load({ CHAT_MODEL: 'gpt-4o-mini', OPENAI_API_KEY: 'sk-1' }).chatModel).toEqual({
+      model: 'gpt-4o-mini',
+      baseUrl: 'https://api.openai.com/v1',
+      apiKey: 'sk-1',
+      timeoutMs: 60_000,
+    })
+    expect(load({ CHAT_MODEL: 'qwen3', OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1/' }).chatModel).toMatchObject({
+      baseUrl: 'http://127.0.0.1:11434/v1',
+      apiKey: undefined,
+    })
+  })
+
   test('origins are split and trimmed', () => {
     expect(load({ CORS_ORIGINS: 'https://a.test, https://b.test' }).corsOrigins).toEqual([
       'https://a.test',
@@ -150,6 +164,13 @@ describe('faults', () => {
     expect(load({ GATEWAY_ADMIN_KEY }).openRegistration).toBe(false)
     expect(load({ GATEWAY_ADMIN_KEY, HOST: '0.0.0.0' }).openRegistration).toBe(false)
     expect(faultsOf({ GATEWAY_ADMIN_KEY: 'too short' })).toEqual([expect.stringMatching(/^GATEWAY_ADMIN_KEY: /)])
+  })
+
+  test('a chat model without a key is refused where one is needed', () => {
+    expect(faultsOf({ CHAT_MODEL: 'gpt-4o-mini' })).toEqual([
+      expect.stringMatching(/^OPENAI_API_KEY: needed for CHAT_MODEL\. Or set OPENAI_BASE_URL /),
+    ])
+    expect(faultsOf({ OPENAI_API_KEY: 'two words' })).toEqual([expect.stringMatching(/^OPENAI_API_KEY: (?!.*two)/)])
   })
 
   test('all values that cannot be read are named at once', () => {

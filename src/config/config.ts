@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { ConfigError, type Env } from './env.ts'
+import { ConfigError, type Env, OPENAI_URL } from './env.ts'
 
 /** Bytes, counts and milliseconds; one table for the whole gateway, explained in docs/operations.md. */
 export interface Limits {
@@ -54,6 +54,13 @@ export type BackendConfig =
       timeouts: { connectMs: number; addMs: number; flushMs: number; searchMs: number }
     }
 
+export interface ChatModelConfig {
+  readonly model: string
+  readonly baseUrl: string
+  readonly apiKey: string | undefined
+  readonly timeoutMs: number
+}
+
 export interface Config {
   readonly host: string
   readonly port: number
@@ -65,11 +72,17 @@ export interface Config {
   /** True if anyone who reaches the gateway may create users: on loopback, and without an admin key. */
   readonly openRegistration: boolean
   readonly corsOrigins: readonly string[]
+  /** Where the plans of accounts and keys are. */
+  readonly plansFile: string | undefined
   readonly database: DatabaseConfig
   readonly objectStore: ObjectStoreConfig
   readonly backend: BackendConfig
+  /** Undefined if none is to be used. */
+  readonly chatModel: ChatModelConfig | undefined
   readonly relay: { readonly waitMs: number; readonly attempts: number; readonly giveUpMs: number }
   readonly orphanGraceMs: number
+  /** Whether webhooks may call addresses that are not on the public internet. */
+  readonly webhooks: { readonly allowPrivate: boolean }
   readonly limits: Limits
   readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: Env['LOG_FORMAT'] }
 }
@@ -97,6 +110,11 @@ function faults(env: Env): string[] {
   if (!env.S3_BUCKET && (env.S3_ENDPOINT || env.S3_ACCESS_KEY_ID)) {
     found.push('S3_BUCKET: needed when S3_ENDPOINT or S3_ACCESS_KEY_ID is set')
   }
+  if (env.CHAT_MODEL && !env.OPENAI_API_KEY && env.OPENAI_BASE_URL === OPENAI_URL) {
+    found.push(
+      'OPENAI_API_KEY: needed for CHAT_MODEL. Or set OPENAI_BASE_URL to a server that asks for none, e.g. http://127.0.0.1:11434/v1',
+    )
+  }
   if (env.MAX_FILE_BYTES > env.MAX_REQUEST_BYTES) found.push('MAX_FILE_BYTES: must not exceed MAX_REQUEST_BYTES')
   if (env.MAX_FILE_BYTES > MAX_SINGLE_PUT) found.push('MAX_FILE_BYTES: 5GiB is the most that one PutObject takes')
   if (env.MAX_MESSAGES > 500) found.push('MAX_MESSAGES: 500 is the most that a backend takes in one call')
@@ -116,13 +134,16 @@ export function loadConfig(env: Env): Config {
     adminKey: env.GATEWAY_ADMIN_KEY,
     openRegistration: isLoopback(env.HOST) && !env.GATEWAY_ADMIN_KEY,
     corsOrigins: env.CORS_ORIGINS?.split(',').map((origin) => origin.trim()) ?? [],
+    plansFile: env.PLANS_FILE === undefined ? undefined : resolve(env.PLANS_FILE),
     database: env.DATABASE_URL
       ? { kind: 'postgres', url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE }
       : { kind: 'pglite', dir: resolve(storageDir, 'database') },
     objectStore: objectStoreConfig(env, storageDir),
     backend: backendConfig(env),
+    chatModel: chatModelConfig(env),
     relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS, giveUpMs: env.RELAY_GIVE_UP_MS },
     orphanGraceMs: env.ORPHAN_GRACE_MS,
+    webhooks: { allowPrivate: env.WEBHOOK_ALLOW_PRIVATE },
     limits: limits(env),
     log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },
   }
@@ -157,6 +178,16 @@ function backendConfig(env: Env): BackendConfig {
       flushMs: env.BACKEND_FLUSH_TIMEOUT_MS,
       searchMs: env.BACKEND_SEARCH_TIMEOUT_MS,
     },
+  }
+}
+
+function chatModelConfig(env: Env): ChatModelConfig | undefined {
+  if (!env.CHAT_MODEL) return undefined
+  return {
+    model: env.CHAT_MODEL,
+    baseUrl: env.OPENAI_BASE_URL,
+    apiKey: env.OPENAI_API_KEY,
+    timeoutMs: env.CHAT_TIMEOUT_MS,
   }
 }
 

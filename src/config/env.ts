@@ -18,6 +18,8 @@ const url = z
   .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
   .transform((value) => value.replace(/\/+$/, ''))
 
+export const OPENAI_URL = 'https://api.openai.com/v1'
+
 /** Every setting of the gateway; `.env.example` explains them, and a test keeps the two equal. */
 export const envSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -25,6 +27,7 @@ export const envSchema = z.object({
   STORAGE_DIR: z.string().min(1).default('storage'),
   GATEWAY_ADMIN_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
   CORS_ORIGINS: z.string().optional(),
+  PLANS_FILE: z.string().min(1).optional(),
 
   DATABASE_URL: z
     .string()
@@ -44,6 +47,16 @@ export const envSchema = z.object({
   EVEROS_API_PREFIX: z.string().startsWith('/').optional(),
   EVEROS_SEARCH_METHOD: z.enum(['hybrid', 'keyword', 'vector', 'agentic']).optional(),
   EVEROS_PRESIGN_ABOVE: bytes.optional(),
+
+  WEBHOOK_ALLOW_PRIVATE: flag.default(false),
+
+  CHAT_MODEL: z.string().min(1).max(256).optional(),
+  OPENAI_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+    .optional(),
+  OPENAI_BASE_URL: url.default(OPENAI_URL),
+  CHAT_TIMEOUT_MS: milliseconds(60_000),
 
   RELAY_WAIT_MS: milliseconds(30_000),
   RELAY_ATTEMPTS: count(12),

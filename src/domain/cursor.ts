@@ -7,7 +7,7 @@ export interface Cursor {
   readonly id: string
 }
 
-const shape = z.tuple([z.number().int(), z.string().regex(/^[a-z]+_[a-z0-9]{1,64}$/)])
+const shape = z.tuple([z.number().int(), z.string().regex(/^[a-z0-9_-]{1,64}$/)])
 
 export function encodeCursor(cursor: Cursor): string {
   return Buffer.from(JSON.stringify([cursor.sort, cursor.id])).toString('base64url')

@@ -1,13 +1,22 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { customAlphabet } from 'nanoid'
 
 const lowerCase = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 24)
 
-type Prefix = 'usr' | 'key' | 'scp' | 'ses' | 'bat' | 'msg' | 'att' | 'ext' | 'era'
+type Prefix = 'usr' | 'key' | 'scp' | 'ses' | 'bat' | 'msg' | 'att' | 'ext' | 'era' | 'acc' | 'evt' | 'req' | 'prj'
 
 /** A random id that says what it names, e.g. `msg_…`; 124 bits. */
 export function createId(prefix: Prefix): string {
   return `${prefix}_${lowerCase()}`
+}
+
+/** Id of a memory: a UUID, as the dialects show it. */
+export function createMemoryId(): string {
+  return randomUUID()
+}
+
+export function isMemoryId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
 }
 
 /** `r_` and 32 hex digits, the documented form. */

@@ -10,6 +10,17 @@ const UNCLEAN = 'must be well-formed Unicode without NUL'
 /** Free text of a caller. */
 export const cleanText = (maxLength: number) => z.string().max(maxLength).refine(isCleanText, UNCLEAN)
 
+/** PostgreSQL knows no year 0, writes those after 9999 in another way, and a year of fewer digits is read back as another one. */
+export function isKeptInstant(date: Date): boolean {
+  const year = date.getUTCFullYear()
+  return year >= 1000 && year <= 9999
+}
+
+export const OUTSIDE_TIME = 'must be in the years 1000 to 9999'
+
+/** A point in time of a caller. */
+export const keptInstant = z.date().refine(isKeptInstant, OUTSIDE_TIME)
+
 /** An id that the caller chose for a person, an app or a project. */
 export const nameId = z
   .string()

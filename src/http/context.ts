@@ -2,8 +2,10 @@ import { timingSafeEqual } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context as HonoContext, Next } from 'hono'
 import type { Config } from '../config/config.ts'
+import type { AuthenticatedKey } from '../domain/accounts/authenticate-key.ts'
 import type { Context, DomainServices, SystemContext } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { hashKey } from '../domain/secret-key.ts'
 import { authenticateUser } from '../domain/users/authenticate-user.ts'
 import type { Credentials } from '../domain/users/schemas.ts'
 import type { Log } from '../observability/logger.ts'
@@ -15,6 +17,8 @@ export interface HttpServices extends DomainServices {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  /** SHA-256 of the operator's key: the one that is set, or else the one that the first start made. */
+  readonly adminKeyHash: string
 }
 
 export interface HttpEnv {
@@ -35,6 +39,8 @@ export interface HttpEnv {
     /** Whose the request is, once a key has told, and which key that was. */
     identity: { readonly userKey: string | undefined; readonly ctx: IdentifiedContext }
     ctx: Context
+    /** The account's key that the request came with. */
+    apiKey: { readonly secret: string | undefined; readonly key: AuthenticatedKey }
   }
 }
 
@@ -75,7 +81,7 @@ export async function authenticate(c: HttpContext, fields: CredentialFields): Pr
   const identified = await identify(c, fields)
   const known = c.get('ctx')
   if (known?.caller.userId === identified.caller.userId) return known
-  const ctx = { ...identified, turn: await takeTurn(c, identified) }
+  const ctx = { ...identified, turn: await takeTurn(c, identified, identified.caller.userId) }
   c.set('ctx', ctx)
   return ctx
 }
@@ -96,8 +102,13 @@ export async function identify(c: HttpContext, fields: CredentialFields): Promis
   return ctx
 }
 
-async function takeTurn(c: HttpContext, { services, caller, signal }: IdentifiedContext): Promise<Disposable> {
-  const turn = await services.turns.take(caller.userId, signal)
+/** `whose`: a user, or a key. The turn ends with the request at the latest. */
+export async function takeTurn(
+  c: HttpContext,
+  { services, signal }: SystemContext,
+  whose: string,
+): Promise<Disposable> {
+  const turn = await services.turns.take(whose, signal)
   const { outgoing } = c.env
   if (outgoing.closed) turn[Symbol.dispose]()
   else outgoing.once('close', () => turn[Symbol.dispose]())
@@ -119,10 +130,13 @@ export function requireAdmin(c: HttpContext): true {
 }
 
 /** True, or `unauthenticated`: what is the operator's alone, wherever the gateway runs. */
-function requireAdminKey(c: HttpContext): true {
+export function requireAdminKey(c: HttpContext): true {
   if (isAdmin(c)) return true
   c.get('services').events.authenticationFailed()
-  throw new GatewayError('unauthenticated', 'Send the GATEWAY_ADMIN_KEY in the header Authorization: Bearer <key>.')
+  throw new GatewayError(
+    'unauthenticated',
+    'Send the admin key, GATEWAY_ADMIN_KEY or the one that the first start printed, in the header Authorization: Bearer <key>.',
+  )
 }
 
 /** Middleware of the operator's routes: comes before anything of the request is looked at. */
@@ -131,10 +145,9 @@ export async function adminOnly(c: HttpContext, next: Next): Promise<void> {
   await next()
 }
 
-/** Whether the request shows the admin key; never, if none is set. */
+/** Whether the request shows the admin key. */
 export function isAdmin(c: HttpContext): boolean {
-  const { adminKey } = c.get('services').config
-  const given = Buffer.from(bearerToken(c) ?? '')
-  const wanted = Buffer.from(adminKey ?? '')
-  return adminKey !== undefined && given.length === wanted.length && timingSafeEqual(given, wanted)
+  const given = bearerToken(c)
+  if (given === undefined) return false
+  return timingSafeEqual(Buffer.from(hashKey(given)), Buffer.from(c.get('services').adminKeyHash))
 }

@@ -3,8 +3,9 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type ErrorCode, GatewayError, toGatewayError } from '../domain/errors.ts'
 import type { HttpEnv } from './context.ts'
+import { sayRefusal } from './quota.ts'
 
-/** The one table from domain codes to the native API's statuses. */
+/** The one table from domain codes to statuses: the native API's, and a dialect's but for what it has otherwise. */
 export const STATUS_OF = {
   invalid_request: 422,
   unauthenticated: 401,
@@ -33,13 +34,7 @@ export class MalformedRequestError extends GatewayError {
 export function renderError(error: Error, c: Context<HttpEnv>): Response {
   const shown = toGatewayError(fromHono(error))
   const status = shown instanceof MalformedRequestError ? 400 : STATUS_OF[shown.code]
-  const log = c.get('log')
-  if (status >= 500) log.error({ err: shown.cause ?? error, code: shown.code }, shown.message)
-  else if (shown.cause) log.debug({ err: shown.cause, code: shown.code }, shown.message)
-  c.set('errorCode', shown.code)
-  const headers: Record<string, string> = {}
-  if (shown.retryAfter !== undefined) headers['Retry-After'] = String(shown.retryAfter)
-  if (status === 401) headers['WWW-Authenticate'] = 'Bearer'
+  const headers = noteFailure(c, error, shown, status)
   return c.json(
     {
       error: {
@@ -52,6 +47,30 @@ export function renderError(error: Error, c: Context<HttpEnv>): Response {
     status,
     headers,
   )
+}
+
+/**
+ * Notes for the logs how a request failed, and says which headers its answer has besides those of its surface. 501 is no fault: it says
+ * what is not offered.
+ */
+export function noteFailure(
+  c: Context<HttpEnv>,
+  error: Error,
+  shown: GatewayError,
+  status: number,
+): Record<string, string> {
+  const log = c.get('log')
+  // What was thrown on purpose and has no cause is a matter of settings or of load: its message says all.
+  const cause = shown.cause ?? (shown === error ? undefined : error)
+  if (status >= 500 && cause) log.error({ err: cause, code: shown.code }, shown.message)
+  else if (status >= 500 && status !== 501) log.warn({ code: shown.code }, shown.message)
+  else if (shown.cause) log.debug({ err: shown.cause, code: shown.code }, shown.message)
+  c.set('errorCode', shown.code)
+  if (status === 429) sayRefusal(c, shown)
+  return {
+    ...(shown.retryAfter !== undefined && { 'Retry-After': String(shown.retryAfter) }),
+    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+  }
 }
 
 /** What Hono itself throws of a body that it cannot parse, or will not. */

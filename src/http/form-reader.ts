@@ -16,8 +16,8 @@ export interface MultipartForm {
 export interface FormOptions {
   readonly limits: Limits
   readonly spool: SpoolSession
-  /** The text fields that the route knows. */
-  readonly fieldNames: readonly string[]
+  /** The text fields that the route knows; undefined: others do no harm. */
+  readonly fieldNames: readonly string[] | undefined
   /** Called after each field with all so far; if it rejects, the reading stops. */
   readonly onField: (fields: ReadonlyMap<string, string>) => Promise<void>
 }
@@ -66,7 +66,7 @@ export class FormReader {
   #onField(name: string | undefined, value: string, isCut: boolean): void {
     const { limits, fieldNames } = this.#options
     if (this.#hasFailed || !this.#checkName(name)) return
-    if (!fieldNames.includes(name)) return this.fail(unknownField(name))
+    if (fieldNames && !fieldNames.includes(name)) return this.fail(unknownField(name))
     if (isCut) return this.fail(tooLong(`The field ${name}`, 'max_field_bytes', limits.messagesBytes))
     if (this.#fields.has(name)) {
       return this.fail(

@@ -1,9 +1,10 @@
 import type { TypedResponse } from 'hono'
 import { routePath } from 'hono/route'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { AlsoStore, Context, SystemContext } from '../domain/context.ts'
+import type { AlsoStore, Context, ServiceContext, SystemContext } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { type AnswerSubject, Claim } from '../domain/idempotency/claim.ts'
+import type { AnswerSubject } from '../domain/idempotency/answer-subject.ts'
+import { Claim } from '../domain/idempotency/claim.ts'
 import type { Answer } from '../domain/idempotency/sealed-answer.ts'
 import type { HttpContext } from './context.ts'
 
@@ -89,7 +90,7 @@ export class RouteClaim {
   }
 
   /** `content`: what the body asks for, without credentials, with files as their hashes. Does not return for a repetition. */
-  async begin(ctx: SystemContext | Context, content?: unknown): Promise<void> {
+  async begin(ctx: SystemContext | Context | ServiceContext, content?: unknown): Promise<void> {
     const { req } = this.#c
     const query = Object.entries(req.queries()).filter(([name]) => !CREDENTIALS.has(name))
     const stored = await this.#claim.begin(ctx, `${req.method} ${routePath(this.#c)}`, {

@@ -35,7 +35,7 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
   app.openAPIRegistry.registerComponent('securitySchemes', 'adminKey', {
     type: 'http',
     scheme: 'bearer',
-    description: "The operator's key: GATEWAY_ADMIN_KEY.",
+    description: "The operator's key: GATEWAY_ADMIN_KEY, or the one (mga_…) that the first start without it printed.",
   })
   app.openAPIRegistry.registerComponent('securitySchemes', 'userKeyInQuery', {
     type: 'apiKey',

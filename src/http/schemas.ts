@@ -171,7 +171,7 @@ export const Operation = z
 export const Erasure = z
   .object({
     erasure_id: z.string(),
-    kind: z.enum(['user', 'session', 'resource']),
+    kind: z.enum(['user', 'session', 'resource', 'memory']),
     status: z
       .enum(['processing', 'pending_operator', 'done'])
       .describe('pending_operator: removed here; the backend cannot delete, and its operator has to'),
@@ -187,6 +187,10 @@ export const Erasure = z
     finished_at: z.string().nullable(),
   })
   .openapi('Erasure')
+
+export const BegunErasure = z
+  .object({ erasure_id: z.string(), status: z.literal('processing') })
+  .openapi('BegunErasure')
 
 export const UserKey = z
   .object({
@@ -252,6 +256,12 @@ export const deletedResponse = {
   headers: {
     Location: { description: 'Where its receipt is: /erasures/{erasure_id}', schema: { type: 'string' as const } },
   },
+}
+
+/** The answer to the erasure of a user. */
+export const begunErasure = {
+  ...jsonResponse(BegunErasure, 'Hidden at once, and being removed'),
+  headers: { Location: { description: 'Where the receipt is', schema: { type: 'string' as const } } },
 }
 
 const bytes = { content: { '*/*': { schema: { type: 'string' as const, format: 'binary' } } } }

@@ -1,6 +1,9 @@
 import { sweepOrphans } from '../domain/attachments/sweep-orphans.ts'
 import type { DomainServices, SystemContext } from '../domain/context.ts'
 import { continueErasure } from '../domain/erasure/continue-erasure.ts'
+import { runAutoMaintenance } from '../domain/maintenance/run-auto-maintenance.ts'
+import { expireMemories } from '../domain/memories/expire-memories.ts'
+import { deliverWebhook } from '../domain/webhooks/deliver-webhook.ts'
 import type { Log } from '../observability/logger.ts'
 import type { JobHandlers } from './queue.ts'
 
@@ -15,8 +18,18 @@ export function createJobHandlers(services: DomainServices, log: Log, orphanGrac
   return {
     'relay-session': async ({ sessionId }) => (await services.relay.drain(sessionId)) === 'idle',
     erase: ({ erasureId, name }, signal) => continueErasure(context(name, signal), erasureId),
+    'deliver-webhook': ({ name, deliveryId, webhookId }, signal) =>
+      deliverWebhook(context(name, signal), { id: deliveryId, webhookId }),
+    'expire-memories': async ({ name }, signal) => {
+      await expireMemories(context(name, signal))
+      return true
+    },
     'sweep-orphans': async ({ name }, signal) => {
       await sweepOrphans(context(name, signal), orphanGraceMs)
+      return true
+    },
+    'auto-maintenance': async ({ name }, signal) => {
+      await runAutoMaintenance(context(name, signal))
       return true
     },
   }

@@ -21,8 +21,23 @@ const QUEUES = {
   // A request relays what it stored by itself; its job is there for when it could not.
   'relay-session': { startAfter: 5, retryLimit: 30, retryDelay: 2, retryDelayMax: 300, parallel: 8 },
   erase: { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 600, parallel: 4 },
+  // Retries here are for a process that died or a database that was away; those of the receiver have jobs of their own. Of one webhook so
+  // many are at work at a time in all processes, however many wait: a slow receiver leaves the rest to others. The connections of a
+  // process (3) that look for jobs at the same moment may each take one more.
+  'deliver-webhook': { startAfter: 0, retryLimit: 100, retryDelay: 5, retryDelayMax: 300, parallel: 12, perGroup: 3 },
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
-} as const satisfies Record<Job['name'], object>
+  'auto-maintenance': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
+  'expire-memories': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
+} as const satisfies Record<Job['name'], QueueSettings>
+
+interface QueueSettings {
+  readonly startAfter: number
+  readonly retryLimit: number
+  readonly retryDelay: number
+  readonly retryDelayMax: number
+  readonly parallel: number
+  readonly perGroup?: number
+}
 
 /** How soon the jobs of a process that died are given to another. */
 const HEARTBEAT_SECONDS = 15
@@ -76,6 +91,17 @@ export async function startQueue(
         startAfter: QUEUES[job.name].startAfter,
       })
     },
+    async enqueueAll(tx, jobs, delaySeconds) {
+      for (const [name, ofName] of Map.groupBy(jobs, (job) => job.name)) {
+        const rows = ofName.map((job) => ({
+          data: job,
+          singletonKey: keyOf(job),
+          startAfter: delaySeconds ?? QUEUES[name].startAfter,
+          ...('webhookId' in job && { group: { id: String(job.webhookId) } }),
+        }))
+        await boss.insert(name, rows, { db: queueDatabase(tx) })
+      }
+    },
     async relayTimes(sessionIds) {
       const queued = await Promise.all(
         sessionIds.map((key) =>
@@ -87,6 +113,8 @@ export async function startQueue(
     async work(handlers) {
       for (const name of jobNames) await workOn(boss, name, handlers, options)
       await boss.schedule('sweep-orphans', '* * * * *', { name: 'sweep-orphans' })
+      await boss.schedule('auto-maintenance', '23 * * * *', { name: 'auto-maintenance' })
+      await boss.schedule('expire-memories', '* * * * *', { name: 'expire-memories' })
     },
     async stop() {
       await boss.stop({ graceful: true, timeout: STOP_MS, close: options.postgresUrl !== undefined })
@@ -96,6 +124,7 @@ export async function startQueue(
 
 function keyOf(job: Job): string {
   if ('sessionId' in job) return job.sessionId
+  if ('deliveryId' in job) return `${job.deliveryId}${job.turn ?? ''}`
   return 'erasureId' in job ? job.erasureId : job.name
 }
 
@@ -106,16 +135,19 @@ async function workOn(
   { log, pollSeconds }: { log: Log; pollSeconds: number | undefined },
 ): Promise<void> {
   const handle = handlers[name] as (job: Job, signal: AbortSignal) => Promise<boolean>
+  const queue: QueueSettings = QUEUES[name]
   const settings = {
     // One job a fetch: a slow one holds up no other.
     batchSize: 1,
-    burstWhenBatchFull: true,
-    localConcurrency: QUEUES[name].parallel,
     pollingIntervalSeconds: pollSeconds ?? 2,
     perJobResults: true as const,
+    ...(queue.perGroup !== undefined && { groupConcurrency: queue.perGroup }),
   }
-  await boss.work<Job>(name, settings, (jobs) =>
-    Promise.all(
+  const workers: string[] = []
+  const work = (worker: number) => async (jobs: { id: string; data: Job; signal: AbortSignal }[]) => {
+    // Who had a job looks for the next one at once: pg-boss itself would have it wait for the next poll.
+    boss.notifyWorker(workers[worker] ?? '')
+    return Promise.all(
       jobs.map(async ({ id, data, signal }) => {
         try {
           return (await handle(data, signal))
@@ -130,6 +162,9 @@ async function workOn(
           }
         }
       }),
-    ),
-  )
+    )
+  }
+  for (let worker = 0; worker < queue.parallel; worker++) {
+    workers.push(await boss.work<Job>(name, settings, work(worker)))
+  }
 }

@@ -40,6 +40,9 @@ export function createEvents(metrics: Metrics, log: Log) {
     authenticationFailed() {
       metrics.authFailures.inc()
     },
+    webhookAttempted(outcome: 'delivered' | 'retrying' | 'dead') {
+      metrics.webhookAttempts.inc({ outcome })
+    },
     objectsSwept(count: number) {
       metrics.sweptObjects.inc(count)
       log.info({ count }, 'deleted objects that nothing refers to')

@@ -7,7 +7,7 @@ export type Log = Pick<import('pino').Logger, 'trace' | 'debug' | 'info' | 'warn
 }
 
 /** Names under which a secret could reach a log line. */
-const SECRETS = ['user_key', 'authorization', 'Authorization', 'secretAccessKey', 'password', 'adminKey']
+const SECRETS = ['user_key', 'authorization', 'Authorization', 'secretAccessKey', 'password', 'adminKey', 'apiKey']
 
 /** JSON lines, or readable ones on a terminal. */
 export function createLogger(config: Config['log']): Log {

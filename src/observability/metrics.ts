@@ -51,5 +51,11 @@ export function createMetrics() {
       help: 'Objects deleted by the sweeper.',
       registers,
     }),
+    webhookAttempts: new Counter({
+      name: 'gateway_webhook_attempts_total',
+      help: 'Attempts to deliver an event to a webhook, by what came of it.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
   }
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-export const timedParts = ['database', 'store', 'backend'] as const
+export const timedParts = ['database', 'store', 'backend', 'model'] as const
 export type TimedPart = (typeof timedParts)[number]
 
 /** Milliseconds that one request spent waiting for each part; overlapping waits add up. */
@@ -9,7 +9,7 @@ export type Timings = Record<TimedPart, number>
 const current = new AsyncLocalStorage<Timings>()
 
 export function createTimings(): Timings {
-  return { database: 0, store: 0, backend: 0 }
+  return { database: 0, store: 0, backend: 0, model: 0 }
 }
 
 /** Runs a request's work so that `timed` calls inside it count for it. */

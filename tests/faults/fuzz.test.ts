@@ -100,6 +100,8 @@ async function createKnown(): Promise<Known> {
     base: new URL(gateway.url),
     user: user.id,
     secret: user.key,
+    // As the first start prints it.
+    admin: gateway.log.find((line) => line.trim().startsWith('mga_'))?.trim() ?? '',
     session,
     resource: resource.body.resource_id,
     attachment: added.body.attachments[0].attachment_id,

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net'
 import fc from 'fast-check'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueUserKey } from '../../src/domain/users/user-key.ts'
+import { issueKey } from '../../src/domain/secret-key.ts'
 import { createUser, type TestUser } from '../helpers/client.ts'
 import { type EverosFault, type FakeEveros, startFakeEveros } from '../helpers/fake-everos.ts'
 import { type RawServer, startRawServer } from '../helpers/raw-server.ts'
@@ -158,7 +158,7 @@ describe('keys', () => {
     }
   })
 
-  const key = () => issueUserKey().secret
+  const key = () => issueKey('uk_').secret
   const hostile: [string, () => readonly string[]][] = [
     ['nothing', () => []],
     ['an empty header', () => ['Authorization: ']],

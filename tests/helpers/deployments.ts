@@ -34,16 +34,29 @@ async function withPostgres(storageDir: string, more: Record<string, string>) {
   return { settings: { STORAGE_DIR: storageDir, DATABASE_URL: url, DATABASE_POOL_SIZE: '5', ...more }, drop }
 }
 
+export const embeddedDeployment: Deployment = {
+  name: 'embedded defaults',
+  missing: undefined,
+  prepare: async (storageDir) => {
+    placeTemplate(storageDir)
+    return { settings: { STORAGE_DIR: storageDir }, drop: async () => {} }
+  },
+}
+
+/** Nothing of the embedded defaults. */
+export const servicesDeployment: Deployment = {
+  name: 'PostgreSQL, S3 and EverOS',
+  missing:
+    testDatabaseUrl && s3Settings && env.TEST_EVEROS_URL
+      ? undefined
+      : 'TEST_DATABASE_URL, TEST_S3_ENDPOINT or TEST_EVEROS_URL is not set',
+  prepare: (storageDir) =>
+    withPostgres(storageDir, { ...s3Settings, MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: env.TEST_EVEROS_URL ?? '' }),
+}
+
 /** What a gateway can stand on, from the embedded defaults to services alone. */
 export const deployments: Deployment[] = [
-  {
-    name: 'embedded defaults',
-    missing: undefined,
-    prepare: async (storageDir) => {
-      placeTemplate(storageDir)
-      return { settings: { STORAGE_DIR: storageDir }, drop: async () => {} }
-    },
-  },
+  embeddedDeployment,
   {
     name: 'PostgreSQL',
     missing: testDatabaseUrl ? undefined : 'TEST_DATABASE_URL is not set',
@@ -54,15 +67,7 @@ export const deployments: Deployment[] = [
     missing: testDatabaseUrl && s3Settings ? undefined : 'TEST_DATABASE_URL or TEST_S3_ENDPOINT is not set',
     prepare: (storageDir) => withPostgres(storageDir, s3Settings ?? {}),
   },
-  {
-    name: 'PostgreSQL, S3 and EverOS',
-    missing:
-      testDatabaseUrl && s3Settings && env.TEST_EVEROS_URL
-        ? undefined
-        : 'TEST_DATABASE_URL, TEST_S3_ENDPOINT or TEST_EVEROS_URL is not set',
-    prepare: (storageDir) =>
-      withPostgres(storageDir, { ...s3Settings, MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: env.TEST_EVEROS_URL ?? '' }),
-  },
+  servicesDeployment,
 ]
 
 /** Tried where the store is all that differs. */

@@ -47,7 +47,7 @@ export async function prepareDeployment(
     async start(own = {}) {
       const place = { STORAGE_DIR: dir, ...(server && { DATABASE_URL: server.url, DATABASE_POOL_SIZE: '5' }) }
       const config = loadConfig(readEnv({ ...place, ...settings, ...own }))
-      const services = await createServices(config, { log, ...(database && { database }) })
+      const services = await createServices(config, { log, pollSeconds: 0.5, ...(database && { database }) })
       const http = createAdaptorServer({ fetch: createApp(services).fetch, overrideGlobalObjects: false }) as Server
       // The client closes what is idle: a server that does so on a busy machine may meet a request.
       http.keepAliveTimeout = 60_000

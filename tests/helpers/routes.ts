@@ -53,6 +53,16 @@ const said = 'Nothing in particular.'
 const messages = (ids: Ids) => [{ sender_id: ids.user, role: 'user', content: said }]
 const name = encodeURIComponent
 
+/** Routes of the operator's that name nothing of a user's. */
+function operatorRoutes(given: Record<string, Request & { status: number }>): Record<string, Route> {
+  return Object.fromEntries(
+    Object.entries(given).map(([route, { status, ...request }]): [string, Route] => [
+      route,
+      { access: 'admin', status, toOthers: 401, request: () => request },
+    ]),
+  )
+}
+
 /** Every route of the OpenAPI document, with a valid request. */
 export const routes: Readonly<Record<string, Route>> = {
   'GET /health': { access: 'anyone', status: 200, toOthers: 200, request: () => ({ path: '/health' }) },
@@ -213,6 +223,27 @@ export const routes: Readonly<Record<string, Route>> = {
     toOthers: 401,
     request: ({ operation }) => ({ path: `/admin/operations/${operation}/retry` }),
   },
+  ...operatorRoutes({
+    'POST /admin/accounts': { status: 201, path: '/admin/accounts', json: { name: 'An account' } },
+    'GET /admin/accounts': { status: 200, path: '/admin/accounts' },
+    'GET /admin/accounts/{account_id}': { status: 200, path: '/admin/accounts/default' },
+    'PATCH /admin/accounts/{account_id}': { status: 200, path: '/admin/accounts/default', json: { plan: null } },
+    'GET /admin/accounts/{account_id}/usage': { status: 200, path: '/admin/accounts/default/usage' },
+    'GET /admin/accounts/{account_id}/users': { status: 200, path: '/admin/accounts/default/users' },
+    'DELETE /admin/accounts/{account_id}/users': { status: 202, path: '/admin/accounts/default/users?user_id=someone' },
+    'POST /admin/accounts/{account_id}/keys': {
+      status: 201,
+      path: '/admin/accounts/default/keys',
+      json: { name: 'A key' },
+    },
+    'GET /admin/accounts/{account_id}/keys': { status: 200, path: '/admin/accounts/default/keys' },
+    'DELETE /admin/accounts/{account_id}/keys/{key_id}': { status: 204, path: '/admin/accounts/default/keys/key_1' },
+    'POST /admin/accounts/{account_id}/keys/{key_id}/rotate': {
+      status: 201,
+      path: '/admin/accounts/default/keys/key_1/rotate',
+      json: { grace_seconds: 60 },
+    },
+  }),
 }
 
 /** How a request says whose it is: in the header, or as fields of its query, body or form. */

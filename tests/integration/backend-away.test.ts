@@ -13,6 +13,7 @@ import {
 } from '../helpers/away-backend.ts'
 import { createUser, picture, type TestUser, until } from '../helpers/client.ts'
 import type { EverosFault } from '../helpers/fake-everos.ts'
+import { hurryJobs } from '../helpers/jobs.ts'
 import { noRows, objectKeys, rowsOf } from '../helpers/stored.ts'
 
 let backend: AwayBackend
@@ -52,7 +53,10 @@ describe('while the backend refuses connections', () => {
 
     await backend.proxy.set({ mode: 'pass' })
     await until(
-      () => statesOf(user, session),
+      async () => {
+        await hurryJobs(backend.gateway)
+        return statesOf(user, session)
+      },
       (states) => states.every((state) => state === 'accumulated'),
     )
     const sent = messagesIn(callsOf(backend, 'add', await upstream()))

@@ -16,6 +16,7 @@ import { users } from '../../src/db/schema/users.ts'
 import { type Answer, call, createUser, picture, type TestUser, until } from '../helpers/client.ts'
 import { type FakeEveros, startFakeEveros } from '../helpers/fake-everos.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
+import { hurryJobs } from '../helpers/jobs.ts'
 import { noRows, objectKeys, rowsOf } from '../helpers/stored.ts'
 
 const ADMIN_KEY = 'an-admin-key-for-tests'
@@ -26,7 +27,10 @@ async function receipt(gateway: TestGateway, answer: Answer, status = 'done'): P
   const path = answer.headers.get('location')
   expect(path).toMatch(/^\/erasures\/era_/)
   const done = await until(
-    () => call(gateway.url + path),
+    async () => {
+      await hurryJobs(gateway)
+      return call(gateway.url + path)
+    },
     ({ body }) => body.status === status,
     30_000,
   )

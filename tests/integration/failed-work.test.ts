@@ -8,6 +8,7 @@ import {
   statesOf,
 } from '../helpers/away-backend.ts'
 import { call, createUser, picture, type TestUser, until } from '../helpers/client.ts'
+import { hurryJobs } from '../helpers/jobs.ts'
 
 const ADMIN_KEY = 'an-admin-key-for-tests'
 const admin = { authorization: `Bearer ${ADMIN_KEY}` }
@@ -67,6 +68,7 @@ describe('GET /operations', () => {
     } finally {
       await backend.proxy.set({ mode: 'pass' })
     }
+    await hurryJobs(backend.gateway)
     await until(operations, (list) => list.length === 0)
   })
 

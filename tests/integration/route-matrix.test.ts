@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { issueUserKey } from '../../src/domain/users/user-key.ts'
+import { issueKey } from '../../src/domain/secret-key.ts'
 import { type Answer, createUser, type TestUser } from '../helpers/client.ts'
 import { sharedGateway, type TestGateway } from '../helpers/gateway.ts'
 import { type ApiDocument, readApiDocument } from '../helpers/openapi-check.ts'
@@ -68,7 +68,7 @@ describe.each(guarded)('%s, called by a stranger', (route, { toOthers }) => {
   const strangers: [string, () => Omit<Identity, 'place'>][] = [
     ['no key', () => ({})],
     ["the owner's user_id and no key", () => ({ userId: owned.user.id })],
-    ['an unknown key of the right form', () => ({ key: issueUserKey().secret, userId: owned.user.id })],
+    ['an unknown key of the right form', () => ({ key: issueKey('uk_').secret, userId: owned.user.id })],
     ['a key of the wrong form', () => ({ key: 'uk_no-key', userId: owned.user.id })],
     ['a key with a wrong checksum', () => ({ key: `${owned.user.key.slice(0, -1)}!`, userId: owned.user.id })],
     ['a revoked key', () => ({ key: revokedKey, userId: owned.user.id })],

@@ -13,6 +13,24 @@ export const auditActions = [
   'resource.update',
   'resource.delete',
   'operation.retry',
+  'account.create',
+  'account.update',
+  'admin_key.create',
+  'api_key.create',
+  'api_key.rotate',
+  'api_key.revoke',
+  'memory.add',
+  'memory.update',
+  'memory.archive',
+  'memory.delete',
+  'transcript.write',
+  'transcript.delete',
+  'state.write',
+  'state.delete',
+  'settings.update',
+  'webhook.create',
+  'webhook.update',
+  'webhook.delete',
   'access',
 ] as const
 export type AuditAction = (typeof auditActions)[number]
@@ -26,7 +44,7 @@ export const auditLog = pgTable(
     requestId: text('request_id').notNull(),
     /** Null for the operator, and for the gateway itself. */
     userId: text('user_id'),
-    /** Which of the user's keys, or `admin`. */
+    /** Which of the user's or account's keys, or `admin`. */
     keyId: text('key_id'),
     action: text({ enum: auditActions }).notNull(),
     /** Our id of what it was done to. */

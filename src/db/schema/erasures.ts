@@ -15,7 +15,7 @@ export const erasures = pgTable(
     id: text().primaryKey(),
     accountId: text('account_id').notNull(),
     userId: text('user_id').notNull(),
-    kind: text({ enum: ['user', 'session', 'resource'] }).notNull(),
+    kind: text({ enum: ['user', 'session', 'resource', 'memory'] }).notNull(),
     /** `gateway`: taken back because the backend refused it. */
     requestedBy: text('requested_by', { enum: ['user', 'admin', 'gateway'] }).notNull(),
     /** Counts and bytes of what was there. */

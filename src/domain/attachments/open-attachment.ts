@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { type ByteRange, ObjectNotFoundError } from '../../ports/object-store.ts'
 import { refuseUnknown } from '../audit/refuse-unknown.ts'
-import type { Context } from '../context.ts'
+import type { Context, SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { type AttachmentRow, findAttachment } from './queries.ts'
 import { verifySha256 } from './verify-bytes.ts'
@@ -17,7 +17,11 @@ export async function requireAttachment(ctx: Context, id: string): Promise<Attac
  * The bytes, whole or in part. A whole reading is checked against the stored hash: it fails before its end rather than
  * deliver wrong bytes as right ones.
  */
-export async function openAttachment(ctx: Context, attachment: AttachmentRow, range?: ByteRange): Promise<Readable> {
+export async function openAttachment(
+  ctx: SystemContext,
+  attachment: AttachmentRow,
+  range?: ByteRange,
+): Promise<Readable> {
   try {
     const stream = await ctx.services.objectStore.get(attachment.objectKey, {
       ...(range && { range }),

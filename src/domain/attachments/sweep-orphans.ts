@@ -3,6 +3,9 @@ import { resumeErasures } from '../erasure/continue-erasure.ts'
 import { deleteOldKeys } from '../idempotency/queries.ts'
 import { resumeSessions } from '../relay/resume-sessions.ts'
 import { discardReceiving } from '../sessions/discard-batch.ts'
+import { deleteOldSeenTurns } from '../transcripts/seen-turn-queries.ts'
+import { deleteOldMinutes } from '../usage/queries.ts'
+import { sweepDeliveries } from '../webhooks/sweep-deliveries.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { selectAbandoned, selectDeleting } from './queries.ts'
 
@@ -16,7 +19,8 @@ const SETTLED_MS = 300_000
 
 /**
  * Removes uploads that stopped half-way longer than the grace time ago, deletes objects that nothing refers to, and
- * takes up relays and erasures whose work no one is doing. Lets go of old idempotency keys.
+ * takes up relays, erasures and deliveries whose work no one is doing. Lets go of old idempotency keys, of old deliveries, of hashes of turns, and
+ * of what was used in minutes that are over.
  */
 export async function sweepOrphans(ctx: SystemContext, graceMs: number): Promise<void> {
   const { db, events } = ctx.services
@@ -32,4 +36,7 @@ export async function sweepOrphans(ctx: SystemContext, graceMs: number): Promise
   await resumeSessions(ctx, STALLED_MS)
   await resumeErasures(ctx)
   await deleteOldKeys(db)
+  await sweepDeliveries(ctx, deadline)
+  await deleteOldSeenTurns(db)
+  await deleteOldMinutes(db)
 }

@@ -1,12 +1,13 @@
-import { and, eq, ne } from 'drizzle-orm'
+import { and, eq, ne, or } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { auditLog } from '../../db/schema/audit-log.ts'
 import { batches } from '../../db/schema/batches.ts'
+import { memories } from '../../db/schema/memories.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
 import { userResources } from '../../db/schema/user-resources.ts'
 import { users } from '../../db/schema/users.ts'
-import type { Owner } from '../context.ts'
+import type { MemoryScope, Owner } from '../context.ts'
 
 export type AuditRow = typeof auditLog.$inferInsert
 
@@ -14,10 +15,15 @@ export async function insertAudit(db: Database, row: AuditRow): Promise<void> {
   await db.insert(auditLog).values(row)
 }
 
+export async function insertAudits(db: Database, rows: readonly AuditRow[]): Promise<void> {
+  if (rows.length > 0) await db.insert(auditLog).values([...rows])
+}
+
 /** What a caller names it by, whose it is, and our id of it. */
 const TARGETS = {
   attachment: { name: attachments.id, owner: attachments.userId, id: attachments.id },
   key: { name: userKeys.id, owner: userKeys.userId, id: userKeys.id },
+  memory: { name: memories.id, owner: memories.userId, id: memories.id },
   operation: { name: batches.id, owner: batches.userId, id: batches.id },
   resource: { name: userResources.id, owner: userResources.userId, id: userResources.id },
   user: { name: users.externalId, owner: users.id, id: users.id },
@@ -36,6 +42,29 @@ export async function findForeign(
     .select({ id })
     .from(id.table)
     .where(and(eq(name, given), ne(whose, owner.userId)))
+    .limit(1)
+  return row?.id
+}
+
+/** System scope: our id of a memory, by its id or number, that is outside of the scope; undefined if it is nobody's, or within it. */
+export async function findForeignMemory(
+  db: Database,
+  scope: MemoryScope,
+  by: string | number,
+): Promise<string | undefined> {
+  const [row] = await db
+    .select({ id: memories.id })
+    .from(memories)
+    .where(
+      and(
+        typeof by === 'number' ? eq(memories.number, by) : eq(memories.id, by),
+        or(
+          ne(memories.accountId, scope.accountId),
+          ne(memories.projectId, scope.projectId),
+          scope.userId === undefined ? undefined : ne(memories.userId, scope.userId),
+        ),
+      ),
+    )
     .limit(1)
   return row?.id
 }

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { AuditAction } from '../../db/schema/audit-log.ts'
-import type { Context, SystemContext } from '../context.ts'
-import { insertAudit } from './queries.ts'
+import type { Context, OperatorContext, ServiceContext, SystemContext } from '../context.ts'
+import { insertAudit, insertAudits } from './queries.ts'
 
 interface Entry {
   readonly action: AuditAction
@@ -10,11 +10,33 @@ interface Entry {
   readonly bytes?: number
 }
 
-/** Writes down in the transaction of the effect who had it done. Without a caller it was the operator. */
-export async function recordAudit(tx: Database, ctx: SystemContext | Context, entry: Entry): Promise<void> {
+/** Writes down in the transaction of the effect who had it done. Without a key it was the operator. */
+export async function recordAudit(
+  tx: Database,
+  ctx: OperatorContext | SystemContext | Context | ServiceContext,
+  entry: Entry,
+): Promise<void> {
   await insertAudit(tx, { ...actorOf(ctx), ...entry, requestId: ctx.requestId, result: 'done' })
 }
 
-export function actorOf(ctx: SystemContext | Context): { userId: string | null; keyId: string | null } {
-  return 'caller' in ctx ? { userId: ctx.caller.userId, keyId: ctx.caller.keyId } : { userId: null, keyId: 'admin' }
+/** The same of several. */
+export async function recordAudits(
+  tx: Database,
+  ctx: SystemContext | Context | ServiceContext,
+  action: AuditAction,
+  targets: readonly string[],
+): Promise<void> {
+  const actor = actorOf(ctx)
+  await insertAudits(
+    tx,
+    targets.map((target) => ({ ...actor, action, target, requestId: ctx.requestId, result: 'done' as const })),
+  )
+}
+
+export function actorOf(ctx: OperatorContext | SystemContext | Context | ServiceContext): {
+  userId: string | null
+  keyId: string | null
+} {
+  if ('caller' in ctx) return { userId: ctx.caller.userId, keyId: ctx.caller.keyId }
+  return { userId: null, keyId: 'service' in ctx ? ctx.service.keyId : 'admin' }
 }

@@ -1,6 +1,7 @@
-import type { Context } from '../context.ts'
+import type { Context, MemoryScope, ServiceContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
-import { findForeign, insertAudit, type TargetKind } from './queries.ts'
+import { isMemoryName } from '../memories/schemas.ts'
+import { findForeign, findForeignMemory, insertAudit, type TargetKind } from './queries.ts'
 import { actorOf } from './record-audit.ts'
 
 /**
@@ -19,11 +20,33 @@ export function noteIfForeign(ctx: Omit<Context, 'turn'>, kind: TargetKind, id: 
   })
 }
 
+/** The same for a memory that is not in the scope, by its id or number: another user's, project's or account's. */
+export function refuseUnknownMemory(ctx: ServiceContext, scope: MemoryScope, by: string | number): GatewayError {
+  noteIfForeignMemory(ctx, scope, by)
+  return new GatewayError('not_found', 'There is no such memory.')
+}
+
+/** Not awaited, like `noteIfForeign`. */
+export function noteIfForeignMemory(ctx: ServiceContext, scope: MemoryScope, by: string | number): void {
+  if (!isMemoryName(by)) return
+  const noted = async () => {
+    const target = await findForeignMemory(ctx.services.db, scope, by)
+    if (target !== undefined) await deny(ctx, 'memory', target)
+  }
+  noted().catch((error: unknown) => {
+    ctx.log.warn({ err: error, kind: 'memory' }, 'denied access not written down')
+  })
+}
+
 async function note(ctx: Omit<Context, 'turn'>, kind: TargetKind, id: string): Promise<void> {
+  const target = await findForeign(ctx.services.db, ctx.caller, kind, id)
+  if (target !== undefined) await deny(ctx, kind, target)
+}
+
+async function deny(ctx: Omit<Context, 'turn'> | ServiceContext, kind: TargetKind, target: string): Promise<void> {
   const { db, events } = ctx.services
-  const target = await findForeign(db, ctx.caller, kind, id)
-  if (target === undefined) return
-  events.accessDenied(kind, ctx.caller.userId, ctx.requestId)
+  const actor = actorOf(ctx)
+  events.accessDenied(kind, actor.userId ?? actor.keyId ?? '', ctx.requestId)
   const { requestId } = ctx
-  await insertAudit(db, { ...actorOf(ctx), requestId, action: 'access', target: `${kind}:${target}`, result: 'denied' })
+  await insertAudit(db, { ...actor, requestId, action: 'access', target: `${kind}:${target}`, result: 'denied' })
 }

@@ -5,7 +5,9 @@ import { deleteObjects } from '../attachments/delete-objects.ts'
 import type { SystemContext } from '../context.ts'
 import { discardReceiving } from '../sessions/discard-batch.ts'
 import { lockSessionRow } from '../sessions/queries.ts'
+import { deleteSomeOfUser } from '../webhooks/log-queries.ts'
 import { emptySession } from './erase-session.ts'
+import { deleteSomeMemories, deleteSomeRecords } from './memory-queries.ts'
 import {
   deleteSomeSessions,
   deleteUser,
@@ -52,6 +54,8 @@ export async function continueErasure(ctx: SystemContext, erasureId: string): Pr
   if (erasure.kind === 'user') {
     if (await isUserInUse(db, erasure)) return false
     if (!(await repeat(ctx, () => deleteSomeSessions(db, erasure, PAGE)))) return false
+    // What was told of them while they were being erased.
+    if (!(await repeat(ctx, () => deleteSomeOfUser(db, erasure, PAGE)))) return false
   }
   await inTransaction(db, async (tx) => {
     if (!(await finishErasure(tx, erasureId, left))) return
@@ -75,6 +79,9 @@ async function takeAll(ctx: SystemContext, erasure: ErasureRow): Promise<boolean
   const { db } = ctx.services
   // One that is under way still puts objects: it is refused at its end, and takes itself back.
   for (const batchId of await selectReceiving(db, erasure, ABANDONED_MS)) await discardReceiving(ctx, erasure, batchId)
+  if (!(await repeat(ctx, () => deleteSomeMemories(db, erasure, PAGE)))) return false
+  if (!(await repeat(ctx, () => deleteSomeOfUser(db, erasure, PAGE)))) return false
+  if (!(await repeat(ctx, () => deleteSomeRecords(db, erasure, PAGE)))) return false
   return repeat(ctx, () => markSomeSessionsDeleted(db, erasure, erasure.id, PAGE))
 }
 

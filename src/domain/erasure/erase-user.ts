@@ -3,9 +3,9 @@ import { step } from '../../observability/steps.ts'
 import { recordAudit } from '../audit/record-audit.ts'
 import { type AlsoStore, type Context, nothingElse, type SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
-import { eraseAnswersOfUser } from '../idempotency/queries.ts'
+import { eraseAnswersOfProject, eraseAnswersOfUser } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
-import { insertErasure, lockUser, markUserErased, measureUser } from './queries.ts'
+import { insertErasure, lockUser, markUserErased, measureUser, type NamedUser } from './queries.ts'
 
 /**
  * Erases a user: from the commit on their keys are dead and all that was theirs is hidden; a job removes it. The name is free for
@@ -13,7 +13,7 @@ import { insertErasure, lockUser, markUserErased, measureUser } from './queries.
  */
 export async function eraseUser(
   ctx: SystemContext | Context,
-  user: { accountId: string; externalId: string },
+  user: NamedUser,
   also: AlsoStore<string> = nothingElse,
 ): Promise<string> {
   const erasureId = createId('era')
@@ -25,6 +25,7 @@ export async function eraseUser(
     const extent = await measureUser(tx, owner)
     await markUserErased(tx, owner)
     await eraseAnswersOfUser(tx, owner)
+    await eraseAnswersOfProject(tx, found)
     const requestedBy = 'caller' in ctx ? 'user' : 'admin'
     await insertErasure(tx, owner, { id: erasureId, kind: 'user', requestedBy, ...extent })
     await recordAudit(tx, ctx, { action: 'user.erase', target: owner.userId, bytes: extent.bytes })

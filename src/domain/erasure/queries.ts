@@ -115,7 +115,10 @@ export async function measureSession(tx: Database, owner: Owner, sessionId: stri
   return { sessions: 1, messages: ofMessages?.n ?? 0, objects: ofFiles?.objects ?? 0, bytes: ofFiles?.bytes ?? 0 }
 }
 
-const filesOf = { objects: count(), bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number) }
+export const filesOf = {
+  objects: count(),
+  bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number),
+}
 
 export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
   const [ofSessions] = await tx
@@ -205,17 +208,30 @@ export function selectErasedObjects(db: Database, erasureId: string, limit: numb
     .limit(limit)
 }
 
+/** A user by the name that the caller knows: native, or an end user in a project of an account. */
+export interface NamedUser {
+  readonly accountId: string
+  readonly externalId: string
+  readonly kind?: 'native' | 'end_user'
+  readonly projectId?: string
+}
+
 /** The user, locked against everything that would store something for them; undefined if there is none. */
 export async function lockUser(
   tx: Database,
-  user: Owner | { accountId: string; externalId: string },
-): Promise<{ id: string; accountId: string } | undefined> {
+  user: Owner | NamedUser,
+): Promise<{ id: string; accountId: string; projectId: string } | undefined> {
   const isThem =
     'userId' in user
       ? eq(users.id, user.userId)
-      : and(eq(users.accountId, user.accountId), eq(users.externalId, user.externalId))
+      : and(
+          eq(users.accountId, user.accountId),
+          eq(users.projectId, user.projectId ?? 'default'),
+          eq(users.kind, user.kind ?? 'native'),
+          eq(users.externalId, user.externalId),
+        )
   const [row] = await tx
-    .select({ id: users.id, accountId: users.accountId })
+    .select({ id: users.id, accountId: users.accountId, projectId: users.projectId })
     .from(users)
     .where(and(isThem, isNull(users.erasedAt)))
     .for('update')

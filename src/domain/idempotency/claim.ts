@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { type AlsoStore, type Context, nothingElse, type SystemContext } from '../context.ts'
+import { type AlsoStore, type Context, nothingElse, type ServiceContext, type SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
+import type { AnswerSubject } from './answer-subject.ts'
 import { claimKey, completeClaim, ERASED, extendClaim, findKey, releaseClaim, storeAnswer } from './queries.ts'
 import { type Answer, fingerprint, openAnswer, sealAnswer } from './sealed-answer.ts'
 
 const LEASE_MS = 15_000
 const HEARTBEAT_MS = 5_000
-
-/** Which data an answer speaks of, by our ids. */
-export interface AnswerSubject {
-  readonly userId?: string
-  readonly sessionId?: string
-  readonly batchId?: string
-}
 
 /**
  * One request's hold of an `Idempotency-Key`: of equal requests one has the effect, and the others get its answer. The answer is
@@ -32,10 +26,14 @@ export class Claim {
    * Takes the key. `request` is all that makes two requests the same, without credentials. Returns the answer if there is one;
    * `conflict` while an equal request is running, `invalid_request` if the key came with another request before.
    */
-  async begin(ctx: SystemContext | Context, route: string, request: unknown): Promise<Answer | undefined> {
+  async begin(
+    ctx: SystemContext | Context | ServiceContext,
+    route: string,
+    request: unknown,
+  ): Promise<Answer | undefined> {
     if (this.#key === undefined) return undefined
     const userId = 'caller' in ctx ? ctx.caller.userId : null
-    const id = fingerprint([userId ?? 'operator', route, this.#key])
+    const id = fingerprint([ownerOf(ctx), route, this.#key])
     // With the key in it, nobody without the key can try out what was asked.
     const wanted = { id, userId, fingerprint: fingerprint([this.#key, request]), token: this.#token }
     const { db } = ctx.services
@@ -111,4 +109,13 @@ export class Claim {
       })
     }, HEARTBEAT_MS).unref()
   }
+}
+
+/** Two owners may use the same key. */
+function ownerOf(ctx: SystemContext | Context | ServiceContext): string {
+  if ('caller' in ctx) return ctx.caller.userId
+  if (!('service' in ctx)) return 'operator'
+  const { accountId, projectId, isProjectLocked } = ctx.service
+  // A key that works in one project may not be given what one of the whole account was.
+  return `${accountId}/${projectId}${isProjectLocked ? '' : '/*'}`
 }

@@ -2,7 +2,8 @@ import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import type { Database } from '../../db/database.ts'
 import { idempotencyKeys } from '../../db/schema/idempotency-keys.ts'
-import type { Owner } from '../context.ts'
+import type { MemoryScope, Owner } from '../context.ts'
+import { memoriesOfProject } from './answer-subject.ts'
 
 export type IdempotencyRow = typeof idempotencyKeys.$inferSelect
 
@@ -103,11 +104,23 @@ export async function forgetKeysOfBatches(tx: Database, owner: Owner, batchIds: 
 }
 
 /** The answers spoke of a session that is erased: repeating the request must neither show it nor bring it back. */
-export async function eraseAnswersOfSession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
+export function eraseAnswersOfSession(tx: Database, owner: Owner, sessionId: string): Promise<void> {
+  return eraseAnswersOfSessions(tx, owner, [sessionId])
+}
+
+export async function eraseAnswersOfSessions(tx: Database, owner: Owner, sessionIds: readonly string[]): Promise<void> {
   await tx
     .update(idempotencyKeys)
     .set({ answer: ERASED })
-    .where(and(eq(idempotencyKeys.userId, owner.userId), eq(idempotencyKeys.sessionId, sessionId)))
+    .where(and(eq(idempotencyKeys.userId, owner.userId), inArray(idempotencyKeys.sessionId, [...sessionIds])))
+}
+
+/** The same for answers that spoke of several memories of a project's users. */
+export async function eraseAnswersOfProject(tx: Database, place: MemoryScope): Promise<void> {
+  await tx
+    .update(idempotencyKeys)
+    .set({ answer: ERASED })
+    .where(eq(idempotencyKeys.sessionId, memoriesOfProject(place).sessionId))
 }
 
 /** The same for all that spoke of a user; a request that is under way has no effect any more. */

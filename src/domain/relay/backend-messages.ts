@@ -27,7 +27,8 @@ export function backendMessages(
       message.role === 'user'
         ? session.upstreamSenderId
         : upstreamSenderName(session.upstreamProjectId, message.senderId),
-    senderName: (message.senderName ?? message.senderId).slice(0, MAX_SENDER_NAME).toWellFormed(),
+    // The owner of what is nobody's has no name.
+    senderName: (message.senderName || message.senderId || message.role).slice(0, MAX_SENDER_NAME).toWellFormed(),
     timestamp: message.upstreamTimestamp,
     items: message.content.map((item) => backendItem(objectStore, content.attachments, item)),
     ...(message.toolCalls && { toolCalls: message.toolCalls }),

@@ -5,7 +5,7 @@ import { type BatchState, batches } from '../../db/schema/batches.ts'
 import { extractions } from '../../db/schema/extractions.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
-import { sessions } from '../../db/schema/sessions.ts'
+import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
 import type { Owner } from '../context.ts'
 import { idUnlessErased } from '../users/queries.ts'
 
@@ -93,7 +93,7 @@ export async function reopenBatch(
 export interface ClaimedSession {
   readonly id: string
   readonly userId: string
-  readonly kind: 'chat' | 'resource'
+  readonly kind: SessionKind
   readonly deletedAt: Date | null
   readonly upstreamProjectId: string
   readonly upstreamSenderId: string

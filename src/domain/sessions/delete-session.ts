@@ -18,8 +18,8 @@ export async function deleteSession(
   const scope = await findScope(db, ctx.caller, space)
   const session = scope && (await findSession(db, ctx.caller, scope.id, externalId))
   if (!session) throw new GatewayError('not_found', 'There is no such session.')
-  if (session.kind === 'resource') {
-    throw new GatewayError('conflict', 'This session belongs to a resource: delete the resource instead.')
+  if (session.kind !== 'chat') {
+    throw new GatewayError('conflict', `This session belongs to a ${session.kind}: delete the ${session.kind} instead.`)
   }
   const erased = await inTransaction(db, async (tx) => {
     const done = await eraseSession(tx, ctx, ctx.caller, session, 'user')

@@ -41,47 +41,93 @@ interface PlannedAttachment extends StoredAttachment {
   readonly upload: DetectedUpload
 }
 
+/** The session that messages go to, made if need be. */
+export interface BatchTarget {
+  readonly scope: ScopeRow
+  /** The `session_id` of the API. */
+  readonly sessionId: string
+  readonly kind: SessionKind
+}
+
+/** A batch whose ids are chosen, and of which nothing is stored yet. */
+export interface PlannedBatch {
+  readonly id: string
+  readonly target: BatchTarget
+  readonly rows: readonly ReturnType<typeof planMessage>['row'][]
+  readonly attachments: readonly PlannedAttachment[]
+}
+
+export function planBatch(ctx: Context, target: BatchTarget, messages: readonly ResolvedMessage[]): PlannedBatch {
+  const id = createId('bat')
+  const planned = messages.map((message) => planMessage(ctx, id, message))
+  return {
+    id,
+    target,
+    rows: planned.map(({ row }) => row),
+    attachments: planned.flatMap(({ attachments }) => attachments),
+  }
+}
+
 /**
- * Makes messages and their files durable, and their relay certain: intent rows, then objects, then one transaction with messages
- * and job. When it rejects, nothing is visible, and what was put is deleted.
+ * Makes planned batches durable, and their relay certain: intent rows, then objects, then one transaction with messages and jobs, of
+ * which `store` does what is to be done with each, by `storePlanned`. When it rejects, nothing is visible, and what was put is deleted.
  */
-export async function storeBatch(
+export async function storeBatches<T>(
   ctx: Context,
-  target: { scope: ScopeRow; sessionId: string; kind: SessionKind },
-  messages: readonly ResolvedMessage[],
-  also: AlsoStore<StoredBatch> = nothingElse,
-): Promise<StoredBatch> {
-  const batchId = createId('bat')
-  const planned = messages.map((message) => planMessage(ctx, batchId, message))
-  const attachments = planned.flatMap((message) => message.attachments)
-  if (attachments.length > 0) await putObjects(ctx, batchId, attachments)
+  batches: readonly PlannedBatch[],
+  store: (tx: Database) => Promise<T>,
+): Promise<T> {
+  const withFiles = batches.filter(({ attachments }) => attachments.length > 0)
+  const put: PlannedBatch[] = []
   try {
+    for (const batch of withFiles) {
+      put.push(batch)
+      await putObjects(ctx, batch)
+    }
     const stored = await inTransaction(ctx.services.db, async (tx) => {
-      const session = await lockSession(tx, ctx.caller, {
-        id: createId('ses'),
-        scopeId: target.scope.id,
-        externalId: target.sessionId,
-        kind: target.kind,
-        upstreamSessionId: createUpstreamName('s'),
-      })
-      const rows = withUpstreamTimestamps(
-        planned.map(({ row }) => row),
-        session.lastUpstreamTimestamp,
-      )
-      const position = rows.at(-1)?.upstreamTimestamp ?? 0
-      const stored = { id: batchId, session, position, messageIds: rows.map(({ id }) => id), attachments }
-      await insertStored(tx, ctx, stored, rows)
-      await also(tx, stored)
-      await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id })
+      const result = await store(tx)
       step('batch-storing')
-      return stored
+      return result
     })
     step('batch-stored')
     return stored
   } catch (error) {
-    if (attachments.length > 0) await discardReceiving(ctx, ctx.caller, batchId)
+    for (const { id } of put) await discardReceiving(ctx, ctx.caller, id)
     throw error
   }
+}
+
+/** Within the transaction of `storeBatches`: the messages, and the job that relays them. */
+export async function storePlanned(tx: Database, ctx: Context, batch: PlannedBatch): Promise<StoredBatch> {
+  const { id, target, attachments } = batch
+  const session = await lockSession(tx, ctx.caller, {
+    id: createId('ses'),
+    scopeId: target.scope.id,
+    externalId: target.sessionId,
+    kind: target.kind,
+    upstreamSessionId: createUpstreamName('s'),
+  })
+  const rows = withUpstreamTimestamps(batch.rows, session.lastUpstreamTimestamp)
+  const position = rows.at(-1)?.upstreamTimestamp ?? 0
+  const stored = { id, session, position, messageIds: rows.map((row) => row.id), attachments }
+  await insertStored(tx, ctx, stored, rows)
+  await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id })
+  return stored
+}
+
+/** Stores messages of one session in a batch of their own; `also` is done in the same transaction. */
+export async function storeBatch(
+  ctx: Context,
+  target: BatchTarget,
+  messages: readonly ResolvedMessage[],
+  also: AlsoStore<StoredBatch> = nothingElse,
+): Promise<StoredBatch> {
+  const batch = planBatch(ctx, target, messages)
+  return storeBatches(ctx, [batch], async (tx) => {
+    const stored = await storePlanned(tx, ctx, batch)
+    await also(tx, stored)
+    return stored
+  })
 }
 
 async function insertStored(
@@ -157,7 +203,7 @@ function withUpstreamTimestamps<T extends { timestamp: number }>(rows: readonly 
   })
 }
 
-async function putObjects(ctx: Context, batchId: string, attachments: readonly PlannedAttachment[]): Promise<void> {
+async function putObjects(ctx: Context, { id: batchId, attachments }: PlannedBatch): Promise<void> {
   const { db, objectStore, events } = ctx.services
   await inTransaction(db, async (tx) => {
     await insertBatch(tx, ctx.caller, { id: batchId, action: 'add', state: 'receiving' })
@@ -176,7 +222,6 @@ async function putObjects(ctx: Context, batchId: string, attachments: readonly P
     }
     step('objects-put')
   } catch (error) {
-    await discardReceiving(ctx, ctx.caller, batchId)
     throw new GatewayError('unavailable', 'The files could not be stored now. Nothing was kept; try again.', {
       cause: error,
       retryAfter: 5,

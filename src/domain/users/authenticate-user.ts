@@ -1,9 +1,9 @@
 import { noteIfForeign } from '../audit/refuse-unknown.ts'
 import type { Caller, SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
+import { hashKey, looksLikeKey } from '../secret-key.ts'
 import { findKeyHolder, touchUserKey } from './queries.ts'
 import type { Credentials } from './schemas.ts'
-import { hashKey, looksLikeUserKey } from './user-key.ts'
 
 /**
  * Who calls, by their key alone. `unauthenticated` for no key, and, without telling them apart, for a key that is
@@ -18,7 +18,7 @@ export async function authenticateUser(ctx: SystemContext, credentials: Credenti
       'A key is needed: send user_id and user_key, or the header Authorization: Bearer <user_key>.',
     )
   }
-  const holder = looksLikeUserKey(userKey) ? await findKeyHolder(ctx.services.db, hashKey(userKey)) : undefined
+  const holder = looksLikeKey('uk_', userKey) ? await findKeyHolder(ctx.services.db, hashKey(userKey)) : undefined
   if (!holder || (userId !== undefined && userId !== holder.externalUserId)) {
     ctx.services.events.authenticationFailed()
     if (holder && userId !== undefined) noteIfForeign({ ...ctx, caller: holder }, 'user', userId)

@@ -4,9 +4,9 @@ import { type AlsoStore, nothingElse, type SystemContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
+import { issueKey } from '../secret-key.ts'
 import { insertUser, insertUserKey } from './queries.ts'
 import { CreateUserInput } from './schemas.ts'
-import { issueUserKey } from './user-key.ts'
 
 export interface CreatedUser {
   /** Ours. */
@@ -26,7 +26,7 @@ export async function createUser(
   also: AlsoStore<CreatedUser> = nothingElse,
 ): Promise<CreatedUser> {
   const { user_id: externalId } = parseInput(CreateUserInput, input)
-  const key = issueUserKey()
+  const key = issueKey('uk_')
   return inTransaction(ctx.services.db, async (tx) => {
     const user = await insertUser(tx, { id: createId('usr'), accountId, externalId })
     if (!user) {

@@ -1,9 +1,10 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
-import { users } from '../../db/schema/users.ts'
+import { type UserKind, users } from '../../db/schema/users.ts'
 import type { Owner } from '../context.ts'
 
+export type UserRow = typeof users.$inferSelect
 export type UserKeyRow = typeof userKeys.$inferSelect
 type NewKey = Pick<UserKeyRow, 'id' | 'hash' | 'prefix'>
 
@@ -15,11 +16,11 @@ export function idUnlessErased(owner: Owner) {
   return sql<string>`(select id from users where id = ${owner.userId} and erased_at is null for key share)`
 }
 
-/** Undefined if the account has a user of that name. Run it in a transaction. */
+/** Undefined if there is a user of that name already. Run it in a transaction. */
 export async function insertUser(
   tx: Database,
-  user: { id: string; accountId: string; externalId: string },
-): Promise<typeof users.$inferSelect | undefined> {
+  user: { id: string; accountId: string; projectId?: string; kind?: UserKind; externalId: string },
+): Promise<UserRow | undefined> {
   const [row] = await tx.insert(users).values(user).onConflictDoNothing().returning()
   return row
 }
@@ -97,4 +98,58 @@ export async function markKeyRevoked(db: Database, owner: Owner, keyId: string):
     .where(and(eq(userKeys.userId, owner.userId), eq(userKeys.id, keyId), isNull(userKeys.revokedAt)))
     .returning({ id: userKeys.id })
   return rows.length > 0
+}
+
+const userByName = preparedOn((db) =>
+  db
+    .select()
+    .from(users)
+    .where(
+      and(
+        eq(users.accountId, sql.placeholder('accountId')),
+        eq(users.projectId, sql.placeholder('projectId')),
+        eq(users.kind, sql.placeholder('kind')),
+        eq(users.externalId, sql.placeholder('externalId')),
+        isNull(users.erasedAt),
+      ),
+    )
+    .prepare('user_by_name'),
+)
+
+/** The end user of that name in the project; without a name, the owner of what belongs to none. */
+export async function findEndUser(
+  db: Database,
+  place: { accountId: string; projectId: string },
+  externalId: string | undefined,
+): Promise<UserRow | undefined> {
+  const { accountId, projectId } = place
+  const kind = externalId === undefined ? 'owner' : 'end_user'
+  const [row] = await userByName(db).execute({ accountId, projectId, kind, externalId: externalId ?? '' })
+  return row
+}
+
+/** Of users of a project who are not erased. */
+export function selectUserNames(
+  db: Database,
+  place: { accountId: string; projectId: string },
+  ids: readonly string[],
+): Promise<Pick<UserRow, 'id' | 'kind' | 'externalId'>[]> {
+  if (ids.length === 0) return Promise.resolve([])
+  return db
+    .select({ id: users.id, kind: users.kind, externalId: users.externalId })
+    .from(users)
+    .where(
+      and(
+        eq(users.accountId, place.accountId),
+        eq(users.projectId, place.projectId),
+        inArray(users.id, [...ids]),
+        isNull(users.erasedAt),
+      ),
+    )
+}
+
+/** The name by which the caller knows a user of theirs; empty for one who has none. */
+export async function externalIdOf(db: Database, owner: Owner): Promise<string> {
+  const [row] = await db.select({ externalId: users.externalId }).from(users).where(eq(users.id, owner.userId))
+  return row?.externalId ?? ''
 }

@@ -4,8 +4,8 @@ import { refuseUnknown } from '../audit/refuse-unknown.ts'
 import { type AlsoStore, type Context, nothingElse } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
+import { issueKey } from '../secret-key.ts'
 import { countUserKeys, insertUserKey, markKeyRevoked, selectUserKeys, type UserKeyRow } from './queries.ts'
-import { issueUserKey } from './user-key.ts'
 
 /** Valid keys that one user may have. */
 export const MAX_USER_KEYS = 50
@@ -24,7 +24,7 @@ export async function createUserKey(
   also: AlsoStore<CreatedUserKey> = nothingElse,
 ): Promise<CreatedUserKey> {
   requireSelf(ctx, externalUserId)
-  const { secret, hash, prefix } = issueUserKey()
+  const { secret, hash, prefix } = issueKey('uk_')
   return inTransaction(ctx.services.db, async (tx) => {
     const count = await countUserKeys(tx, ctx.caller)
     if (count >= MAX_USER_KEYS) {

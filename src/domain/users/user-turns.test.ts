@@ -31,6 +31,25 @@ describe('turns of users', () => {
     expect(await take(turns, 'b', 4)).toHaveLength(4)
   })
 
+  it('are fewer while the process is busy and others are there, and as many again afterwards', async () => {
+    let isBusy = true
+    const turns = new UserTurns(() => isBusy)
+    const places = await take(turns, 'a', 4)
+    await take(turns, 'b', 1)
+    const begun: number[] = []
+    const waiting = [1, 2, 3, 4].map((name) => turns.take('a', signal).then((place) => (begun.push(name), place)))
+    for (const place of places.slice(0, 3)) place[Symbol.dispose]()
+    await tick()
+    expect(begun).toEqual([])
+    places[3]?.[Symbol.dispose]()
+    await tick()
+    expect(begun).toEqual([1])
+    isBusy = false
+    ;(await waiting[0])?.[Symbol.dispose]()
+    await tick()
+    expect(begun).toEqual([1, 2, 3, 4])
+  })
+
   it('are refused to a user with 256 requests under way', async () => {
     const turns = new UserTurns()
     const places = await take(turns, 'a', 4)

@@ -35,15 +35,15 @@ export function jsonBody(maxBytes: number, identify: (c: HttpContext) => unknown
 
 function hold(c: HttpContext, bytes: number, isKnown: boolean, held: DisposableStack): void {
   const { uploads } = c.get('services')
-  const userId = c.get('identity')?.ctx.caller.userId
+  const whose = c.get('identity')?.ctx.caller.userId ?? c.get('apiKey')?.key.keyId
   held.use(uploads.holdBody(bytes, isKnown))
   if (bytes <= LARGE_BODY_BYTES) return
-  if (userId === undefined) {
+  if (whose === undefined) {
     held.use(uploads.enterUnidentified())
     return
   }
   held.use(uploads.enter())
-  held.use(uploads.enterAs(userId))
+  held.use(uploads.enterAs(whose))
 }
 
 /**

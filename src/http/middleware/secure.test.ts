@@ -41,6 +41,9 @@ describe('CORS', () => {
         'If-Range',
         'Prefer',
         'Range',
+        'X-API-Key',
+        'X-End-User-ID',
+        'X-Project-ID',
         'X-Request-Id',
         'X-User-Id',
       ].toSorted(),
@@ -55,6 +58,10 @@ describe('CORS', () => {
         'Preference-Applied',
         'Retry-After',
         'Server-Timing',
+        'X-Quota-Exceeded',
+        'X-RateLimit-Limit',
+        'X-RateLimit-Remaining',
+        'X-RateLimit-Reset',
         'X-Request-Id',
       ].toSorted(),
     )
@@ -83,7 +90,7 @@ describe('CORS', () => {
   ]
 
   it.each(matrix)('to a preflight of "$origin" where $allowed may, is $answer', async ({ allowed, origin, answer }) => {
-    for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']) {
       const headers = { origin, 'access-control-request-method': method }
       const { status, sent, list } = await ask(allowed, headers, 'OPTIONS')
       expect(sent.get('access-control-allow-origin')).toBe(answer)

@@ -7,10 +7,9 @@ import { authenticate, type HttpContext, isAdmin, systemContext } from '../conte
 import { toErasure } from '../dto.ts'
 import { answer, answerOnce } from '../once.ts'
 import { createRouter } from '../router.ts'
-import { CredentialQuery, Erasure, errorResponses, jsonResponse } from '../schemas.ts'
+import { begunErasure, CredentialQuery, Erasure, errorResponses, jsonResponse } from '../schemas.ts'
 
 const tags = ['Erasures']
-const BegunErasure = z.object({ erasure_id: z.string(), status: z.literal('processing') }).openapi('BegunErasure')
 
 const eraseUserRoute = createRoute({
   method: 'delete',
@@ -25,10 +24,7 @@ const eraseUserRoute = createRoute({
     query: CredentialQuery,
   },
   responses: {
-    202: {
-      ...jsonResponse(BegunErasure, 'Hidden at once, and being removed'),
-      headers: { Location: { description: 'Where the receipt is', schema: { type: 'string' } } },
-    },
+    202: begunErasure,
     ...errorResponses(401, 404, 409, 422),
   },
 })

@@ -9,6 +9,8 @@ export interface Known {
   readonly base: URL
   readonly user: string
   readonly secret: string
+  /** The operator's key. */
+  readonly admin: string
   readonly session: string
   resource: string
   attachment: string
@@ -129,8 +131,25 @@ export const makers: Readonly<Record<string, Make>> = {
   'POST /admin/operations/{operation_id}/retry': (_known, random) => ({
     segments: ['admin', 'operations', id('bat', random), 'retry'],
   }),
+  'POST /admin/accounts': () => ({ segments: ['admin', 'accounts'], json: { name: 'An account' } }),
+  'GET /admin/accounts': () => ({ segments: ['admin', 'accounts'] }),
+  'GET /admin/accounts/{account_id}': () => ({ segments: account }),
+  'PATCH /admin/accounts/{account_id}': () => ({ segments: account, json: { name: 'Another', plan: null } }),
+  'GET /admin/accounts/{account_id}/usage': () => ({ segments: [...account, 'usage'] }),
+  'GET /admin/accounts/{account_id}/users': () => ({ segments: [...account, 'users'] }),
+  'DELETE /admin/accounts/{account_id}/users': () => ({ segments: [...account, 'users'] }),
+  'POST /admin/accounts/{account_id}/keys': () => ({ segments: [...account, 'keys'], json: { name: 'A key' } }),
+  'GET /admin/accounts/{account_id}/keys': () => ({ segments: [...account, 'keys'] }),
+  'DELETE /admin/accounts/{account_id}/keys/{key_id}': (_known, random) => ({
+    segments: [...account, 'keys', id('key', random)],
+  }),
+  'POST /admin/accounts/{account_id}/keys/{key_id}/rotate': (_known, random) => ({
+    segments: [...account, 'keys', id('key', random), 'rotate'],
+    json: { grace_seconds: random.below(100) },
+  }),
 }
 
+const account = ['admin', 'accounts', 'default']
 const id = (prefix: string, random: Random) => `${prefix}_${random.below(2 ** 31)}`
 
 export function draftOf(route: string, known: Known, random: Random): Draft {
@@ -142,7 +161,7 @@ export function draftOf(route: string, known: Known, random: Random): Draft {
   if (inBody === 0 && made.json) made.json.user_key = known.secret
   else if (inBody === 0 && made.form) made.form.parts.unshift(fieldPart('user_key', known.secret))
   else if (inBody === 1) query.push(['user_id', known.user], ['user_key', known.secret])
-  else headers.push(['Authorization', `Bearer ${known.secret}`])
+  else headers.push(['Authorization', `Bearer ${route.includes(' /admin/') ? known.admin : known.secret}`])
   // Few, so that they come again.
   if (random.isOne(6)) headers.push(['Idempotency-Key', random.of(['a', 'b', 'x'.repeat(300)])])
   if (made.form) headers.push(['Content-Type', `multipart/form-data; boundary=${made.form.boundary}`])

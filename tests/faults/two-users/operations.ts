@@ -1,6 +1,7 @@
 import type { EverosFault } from '../../helpers/fake-everos.ts'
 import type { Game, Step } from './game.ts'
 import { repeatLater } from './once.ts'
+import { accountOperations } from './operations-accounts.ts'
 import { backlogOperations } from './operations-backlog.ts'
 import { erasureOperations } from './operations-erasures.ts'
 import { memoryOperations } from './operations-memories.ts'
@@ -66,6 +67,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   ...userOperations,
   ...backlogOperations,
   ...erasureOperations,
+  ...accountOperations,
 }
 
 /** The routes that the operations cover. */

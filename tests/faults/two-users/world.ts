@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { Agent } from 'undici'
+import { Agent, errors } from 'undici'
 import { erasures } from '../../../src/db/schema/erasures.ts'
 import { sessions } from '../../../src/db/schema/sessions.ts'
 import { sweepOrphans } from '../../../src/domain/attachments/sweep-orphans.ts'
@@ -41,7 +41,10 @@ interface ReachedReplica extends Replica {
 
 /** Lets the requests under way come to their end, so that none is lost by a connection that closes as it comes. */
 async function leave({ agent, close }: ReachedReplica): Promise<void> {
-  await agent.close()
+  // An aborted request may have destroyed a connection of it already, which undici reports.
+  await agent.close().catch((error: unknown) => {
+    if (!(error instanceof errors.ClientDestroyedError)) throw error
+  })
   await close()
 }
 

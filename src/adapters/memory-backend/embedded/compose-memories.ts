@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { EngineContent, EnginePart } from '../../../db/schema/engine-messages.ts'
+import { documentTerms } from '../../../text/tokenise.ts'
 import type { EngineSession, NewMemory } from './queries.ts'
 import { cutText } from './text/clean-text.ts'
 import { fitsOnePassage, splitPassages } from './text/passages.ts'
 import { partitionTerm, textVector } from './text/text-vector.ts'
-import { documentTerms } from './text/tokenise.ts'
 
 const LONGEST_SUBJECT = 60
 

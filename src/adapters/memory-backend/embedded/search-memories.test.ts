@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Term } from '../../../text/tokenise.ts'
 import { chooseTerms } from './search-memories.ts'
-import type { Term } from './text/tokenise.ts'
 
 const word = (term: string): Term => ({ term, kind: 'word' })
 const character = (term: string): Term => ({ term, kind: 'character' })

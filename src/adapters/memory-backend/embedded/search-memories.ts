@@ -1,9 +1,9 @@
 import type { Database } from '../../../db/database.ts'
 import type { MemoryHit, SearchRequest } from '../../../ports/memory-backend.ts'
+import { queryTerms, type Term } from '../../../text/tokenise.ts'
 import { countHolders, countMemories, findCandidates, readMemories, type SearchRange } from './queries.ts'
 import { type Ranked, rank } from './text/rank.ts'
 import { anyTermQuery, countTerm, partitionQuery, partitionTerm } from './text/text-vector.ts'
-import { queryTerms, type Term } from './text/tokenise.ts'
 
 /** Candidates that are ranked here; a multiple of the 100 that a caller may ask for. */
 const MOST_CANDIDATES = 200

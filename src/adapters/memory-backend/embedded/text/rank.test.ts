@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Term } from '../../../../text/tokenise.ts'
 import { type Candidate, rank } from './rank.ts'
-import type { Term } from './tokenise.ts'
 
 const terms: Term[] = [
   { term: 'budget', kind: 'word' },

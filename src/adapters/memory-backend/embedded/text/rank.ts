@@ -1,5 +1,5 @@
+import type { Term } from '../../../../text/tokenise.ts'
 import type { TermCount } from './text-vector.ts'
-import type { Term } from './tokenise.ts'
 
 export interface Candidate {
   readonly id: string

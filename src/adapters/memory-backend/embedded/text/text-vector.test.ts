@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Term } from '../../../../text/tokenise.ts'
 import { anyTermQuery, countTerm, partitionQuery, partitionTerm, textVector } from './text-vector.ts'
-import type { Term } from './tokenise.ts'
 
 const word = (term: string): Term => ({ term, kind: 'word' })
 const vector = (body: readonly Term[], title: readonly Term[] = []) => textVector('=p', { title, speaker: [], body })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Term } from './tokenise.ts'
+import type { Term } from '../../../../text/tokenise.ts'
 
 /** Weight labels of PostgreSQL: where in a memory a term stands. `D`, a single Han character of the body, is not written. */
 export const FIELD_LABELS = { title: 'A', speaker: 'B', body: 'C' } as const

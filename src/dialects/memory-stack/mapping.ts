@@ -1,0 +1,52 @@
+import type { ServiceContext } from '../../domain/context.ts'
+import { type MemoryDetails, memoryDetails } from '../../domain/memories/memory-details.ts'
+import type { MemoryFile } from '../../domain/memories/memory-files.ts'
+import type { MemoryRow } from '../../domain/memories/queries.ts'
+import { rounded } from '../../http/dialect.ts'
+
+export type ShownMemory = ReturnType<typeof toMemory>
+
+/** Memories as the API shows them, in their order. `db`: the transaction that made them, if they are not visible yet. */
+export async function showMemories(
+  ctx: ServiceContext,
+  memories: readonly MemoryRow[],
+  db = ctx.services.db,
+): Promise<ShownMemory[]> {
+  return (await memoryDetails(ctx, memories, db)).map(toMemory)
+}
+
+export async function showMemory(
+  ctx: ServiceContext,
+  memory: MemoryRow,
+  db = ctx.services.db,
+): Promise<{ success: true; memory: ShownMemory }> {
+  const [shown] = await showMemories(ctx, [memory], db)
+  if (!shown) throw new Error('One memory is shown as one.')
+  return { success: true, memory: shown }
+}
+
+function toMemory({ memory, endUser, files }: MemoryDetails) {
+  return {
+    id: memory.id,
+    owner_clerk_id: memory.accountId,
+    end_user_id: endUser,
+    content: memory.content,
+    memory_type: memory.type,
+    confidence: rounded(memory.confidence),
+    metadata: memory.metadata,
+    source_type: sourceType(files[0]),
+    created_at: memory.createdAt.toISOString(),
+    updated_at: memory.updatedAt.toISOString(),
+    ...memory.origin,
+    ...(files.length > 0 && { files: files.map((file) => toFile(memory.id, file)) }),
+  }
+}
+
+function sourceType(file: MemoryFile | undefined): 'text' | 'image' | 'audio' | 'document' {
+  if (!file) return 'text'
+  return file.kind === 'image' || file.kind === 'audio' ? file.kind : 'document'
+}
+
+function toFile(memoryId: string, { id, kind, mimeType, name, size, sha256 }: MemoryFile) {
+  return { id, kind, mime_type: mimeType, name, size, sha256, url: `/api/v1/memories/${memoryId}/files/${id}` }
+}

@@ -1,0 +1,46 @@
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+export interface ChatRequest {
+  readonly messages: readonly ChatMessage[]
+  /** Of the answer. */
+  readonly maxTokens?: number
+  /** The answer is to be one JSON object that this JSON schema describes; the caller validates it all the same. */
+  readonly schema?: { readonly name: string; readonly schema: Readonly<Record<string, unknown>> }
+}
+
+export interface ChatReply {
+  readonly text: string
+  /** As the provider counted them; undefined if it does not say. */
+  readonly tokens: { readonly input: number; readonly output: number } | undefined
+}
+
+/**
+ * - `rejected`: the provider refused the request; the same will be refused again.
+ * - `unavailable`: away, busy, out of quota, or its answer is of no use; trying again may help.
+ */
+export type ModelFailure = 'rejected' | 'unavailable'
+
+export class ModelError extends Error {
+  override name = 'ModelError'
+  readonly failure: ModelFailure
+  /** Seconds after which the provider said to come again. */
+  readonly retryAfter: number | undefined
+
+  constructor(failure: ModelFailure, message: string, options: { cause?: unknown; retryAfter?: number } = {}) {
+    super(message, { cause: options.cause })
+    this.failure = failure
+    this.retryAfter = options.retryAfter
+  }
+}
+
+/** A chat model. Failures are `ModelError`s; an aborted `signal` rejects with its reason. No adapter retries by itself. */
+export interface ModelProvider {
+  /** For people: which model it is. */
+  readonly model: string
+  complete(request: ChatRequest, signal?: AbortSignal): Promise<ChatReply>
+  /** Releases its sockets. Idempotent; no other call may follow. */
+  close(): Promise<void>
+}
