@@ -1,5 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, foreignKey, index, integer, jsonb, pgTable, real, text, unique } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  unique,
+} from 'drizzle-orm/pg-core'
 import { instant } from './columns.ts'
 import { sessions } from './sessions.ts'
 
@@ -33,9 +44,9 @@ export const memories = pgTable(
     /** `preference`, `fact`, `experience`, `goal`, `relationship`, or one that the account added. */
     type: text().notNull(),
     /** 0..1; how sure the extraction is of it. */
-    confidence: real().notNull(),
+    confidence: doublePrecision().notNull(),
     /** 0..1 */
-    importance: real().notNull(),
+    importance: doublePrecision().notNull(),
     tags: text().array().notNull().default([]),
     metadata: jsonb().$type<Readonly<Record<string, unknown>>>().notNull().default({}),
     origin: jsonb().$type<MemoryOrigin>().notNull().default({}),

@@ -1,4 +1,14 @@
-import { bigint, foreignKey, index, jsonb, pgTable, primaryKey, real, text, unique } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  doublePrecision,
+  foreignKey,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+} from 'drizzle-orm/pg-core'
 import { instant } from './columns.ts'
 import { memories } from './memories.ts'
 
@@ -13,7 +23,7 @@ export const memoryLinks = pgTable(
     /** `similar` (found by the gateway), `summary_of`, `supersedes`, or what the caller says. */
     type: text().notNull(),
     /** 0..1; null if nobody said. */
-    confidence: real(),
+    confidence: doublePrecision(),
     metadata: jsonb().$type<Readonly<Record<string, unknown>>>(),
     createdAt: instant('created_at').notNull().defaultNow(),
   },

@@ -1,4 +1,4 @@
-import { bigint, boolean, index, integer, pgTable, real, text } from 'drizzle-orm/pg-core'
+import { bigint, boolean, doublePrecision, index, integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { accounts } from './accounts.ts'
 import { instant } from './columns.ts'
 
@@ -32,7 +32,7 @@ export const webhooks = pgTable(
     initialDelay: integer('initial_delay').notNull(),
     /** Seconds. */
     maxDelay: integer('max_delay').notNull(),
-    backoffMultiplier: real('backoff_multiplier').notNull(),
+    backoffMultiplier: doublePrecision('backoff_multiplier').notNull(),
     /** `429`, `5xx`. */
     retryStatusCodes: text('retry_status_codes').array().notNull(),
     /** The key that made it. */
