@@ -3,7 +3,22 @@ import { customAlphabet } from 'nanoid'
 
 const lowerCase = customAlphabet('0123456789abcdefghijklmnopqrstuvwxyz', 24)
 
-type Prefix = 'usr' | 'key' | 'scp' | 'ses' | 'bat' | 'msg' | 'att' | 'ext' | 'era' | 'acc' | 'evt' | 'req' | 'prj'
+type Prefix =
+  | 'usr'
+  | 'key'
+  | 'scp'
+  | 'ses'
+  | 'bat'
+  | 'msg'
+  | 'att'
+  | 'ext'
+  | 'era'
+  | 'acc'
+  | 'evt'
+  | 'req'
+  | 'prj'
+  | 'thr'
+  | 'obs'
 
 /** A random id that says what it names, e.g. `msg_…`; 124 bits. */
 export function createId(prefix: Prefix): string {

@@ -23,7 +23,8 @@ export const attachments = pgTable(
     /** Null until its message is stored. */
     messageId: text('message_id'),
     uploadId: text('upload_id').notNull(),
-    objectKey: text('object_key').notNull().unique('attachments_object_key_key'),
+    /** Files of one user with the same content may share an object: it goes with the last of them. */
+    objectKey: text('object_key').notNull(),
     uri: text().notNull(),
     kind: text({ enum: ['image', 'audio', 'doc', 'pdf', 'html', 'email'] }).notNull(),
     mimeType: text('mime_type').notNull(),
@@ -44,6 +45,8 @@ export const attachments = pgTable(
     foreignKey({ columns: [table.userId, table.messageId], foreignColumns: [messages.userId, messages.id] }),
     unique('attachments_user_id_id_key').on(table.userId, table.id),
     index('attachments_erasure_id_idx').on(table.erasureId).where(sql`erasure_id is not null`),
+    index('attachments_object_key_idx').on(table.objectKey),
+    index('attachments_user_id_sha256_idx').on(table.userId, table.sha256),
     index('attachments_message_id_idx').on(table.messageId),
     index('attachments_batch_id_idx').on(table.batchId),
     index('attachments_state_updated_at_idx').on(table.state, table.updatedAt),

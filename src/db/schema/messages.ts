@@ -6,6 +6,13 @@ import { sessions } from './sessions.ts'
 /** Content as it is kept: files are references to attachments, never bytes. */
 export type StoredItem = { type: 'text'; text: string } | { type: string; attachment_id: string }
 
+export interface MessageMetadata {
+  /** `provider/model` that the exchange went to. */
+  readonly model?: string
+  /** Why the answer ended, as the provider says; `cut_off`: its client left, or its provider broke off. */
+  readonly finish_reason?: string
+}
+
 export const messages = pgTable(
   'messages',
   {
@@ -25,6 +32,10 @@ export const messages = pgTable(
     content: jsonb().$type<StoredItem[]>().notNull(),
     toolCalls: jsonb('tool_calls').$type<unknown[]>(),
     toolCallId: text('tool_call_id'),
+    /** Of a message of a thread, as `src/text/estimate-tokens.ts` counts them, media by their type. */
+    tokens: integer(),
+    /** Of a message of a thread: what else is to be known of it, e.g. the model that wrote it. */
+    metadata: jsonb().$type<MessageMetadata>(),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [

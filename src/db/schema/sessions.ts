@@ -3,7 +3,7 @@ import { bigint, foreignKey, index, pgTable, text, unique } from 'drizzle-orm/pg
 import { instant } from './columns.ts'
 import { scopes } from './scopes.ts'
 
-export const sessionKinds = ['chat', 'resource', 'memory'] as const
+export const sessionKinds = ['chat', 'resource', 'memory', 'thread'] as const
 export type SessionKind = (typeof sessionKinds)[number]
 
 /**

@@ -1,4 +1,5 @@
 import type { Limits } from '../../config/config.ts'
+import type { MessageMetadata } from '../../db/schema/messages.ts'
 import type { SpooledFile } from '../../ports/object-store.ts'
 import { type DetectedUpload, detectUpload } from '../attachments/detect-upload.ts'
 import { GatewayError } from '../errors.ts'
@@ -18,6 +19,9 @@ export type ResolvedItem =
 export interface ResolvedMessage {
   readonly input: MessageInput
   readonly items: readonly ResolvedItem[]
+  /** Of messages of a thread. */
+  readonly tokens?: number
+  readonly metadata?: MessageMetadata
 }
 
 /** The items of all messages that name a file. */

@@ -153,7 +153,7 @@ async function insertStored(
   await setLastUpstreamTimestamp(tx, ctx.caller, session.id, position)
 }
 
-function planMessage(ctx: Context, batchId: string, { input, items }: ResolvedMessage) {
+function planMessage(ctx: Context, batchId: string, { input, items, tokens, metadata }: ResolvedMessage) {
   const messageId = createId('msg')
   const attachments: PlannedAttachment[] = []
   const content = items.map((item): StoredItem => {
@@ -171,6 +171,8 @@ function planMessage(ctx: Context, batchId: string, { input, items }: ResolvedMe
     content,
     toolCalls: input.tool_calls ?? null,
     toolCallId: input.tool_call_id ?? null,
+    tokens: tokens ?? null,
+    metadata: metadata ?? null,
   }
   return { row, attachments }
 }
