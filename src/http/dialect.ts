@@ -25,7 +25,7 @@ export function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
   )
 }
 
-/** The database keeps scores in single precision: 0.6 would show as 0.6000000238. What was not computed is null. */
+/** Computed scores have more digits than meaning. What was not computed is null. */
 export function rounded(score: number): number
 export function rounded(score: number | null | undefined): number | null
 export function rounded(score: number | null | undefined): number | null {
