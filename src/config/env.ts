@@ -50,6 +50,8 @@ export const envSchema = z.object({
   OPENAI_API_KEY: providerKey.optional(),
   OPENAI_BASE_URL: httpUrl.default(PROVIDER_URLS.openai),
   CHAT_TIMEOUT_MS: milliseconds(60_000),
+  OBSERVE_TOKENS: count(30_000, 100),
+  REFLECT_TOKENS: count(40_000, 100),
 
   ANTHROPIC_API_KEY: providerKey.optional(),
   ANTHROPIC_BASE_URL: httpUrl.default(PROVIDER_URLS.anthropic),
