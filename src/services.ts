@@ -117,6 +117,7 @@ export async function createServices(
     events,
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
+    observation: config.observation,
     plans,
     usage,
     rates,
