@@ -63,6 +63,15 @@ export type BackendConfig =
       timeouts: { connectMs: number; addMs: number; flushMs: number; searchMs: number }
     }
 
+/** Requests of one key in a window, 60 seconds unless it says otherwise; 0: no limit. */
+export interface RateLimits {
+  readonly all: number
+  readonly proxy: number
+  readonly proxyInTenSeconds: number
+  readonly memoryReads: number
+  readonly memoryWrites: number
+}
+
 export interface ChatModelConfig {
   readonly model: string
   readonly baseUrl: string
@@ -98,6 +107,7 @@ export interface Config {
   /** Whether webhooks may call addresses that are not on the public internet. */
   readonly webhooks: { readonly allowPrivate: boolean }
   readonly limits: Limits
+  readonly rateLimits: RateLimits
   readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: Env['LOG_FORMAT'] }
 }
 
@@ -167,6 +177,13 @@ export function loadConfig(env: Env): Config {
     orphanGraceMs: env.ORPHAN_GRACE_MS,
     webhooks: { allowPrivate: env.WEBHOOK_ALLOW_PRIVATE },
     limits: limits(env),
+    rateLimits: {
+      all: env.RATE_LIMIT_ALL,
+      proxy: env.RATE_LIMIT_PROXY,
+      proxyInTenSeconds: env.RATE_LIMIT_PROXY_10S,
+      memoryReads: env.RATE_LIMIT_MEMORY_READS,
+      memoryWrites: env.RATE_LIMIT_MEMORY_WRITES,
+    },
     log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },
   }
 }
