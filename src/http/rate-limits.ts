@@ -1,6 +1,6 @@
 import type { ServiceContext } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { meter, type QuotaState } from '../domain/usage/meter.ts'
+import { type Metric, meter, type QuotaState } from '../domain/usage/meter.ts'
 import type { RateScope, RateState } from '../domain/usage/rate-windows.ts'
 import type { HttpContext } from './context.ts'
 import { sayState } from './quota.ts'
@@ -25,16 +25,21 @@ export function limitRate(c: HttpContext, keyId: string, scope: RateScope): Rate
 }
 
 /**
- * As `limitRate`, and counts the request against the plans of its account and key as well. One that either refuses is counted in none.
+ * As `limitRate`, and counts the request against the plans of its account and key as well, with what `more` it uses. One that either refuses is counted in none.
  * Of the rates and the plans, the limit that is nearest to its end is told.
  */
-export async function countRequest(c: HttpContext, ctx: ServiceContext, scope: RateScope): Promise<void> {
+export async function countRequest(
+  c: HttpContext,
+  ctx: ServiceContext,
+  scope: RateScope,
+  more: Partial<Record<Metric, number>> = {},
+): Promise<void> {
   const { keyId } = ctx.service
   const at = Date.now()
   const rate = limitRate(c, keyId, scope)
   let plan: QuotaState | undefined
   try {
-    plan = await meter(ctx, { requests: 1 })
+    plan = await meter(ctx, { requests: 1, ...more })
   } catch (error) {
     if (rate) c.get('services').rates.takeBack(keyId, scope, at)
     throw error

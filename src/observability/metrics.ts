@@ -51,6 +51,19 @@ export function createMetrics() {
       help: 'Objects deleted by the sweeper.',
       registers,
     }),
+    modelAnswers: new Histogram({
+      name: 'gateway_model_seconds',
+      help: 'Time until a model provider began its answer to a chat through the proxy.',
+      labelNames: ['provider', 'status'] as const,
+      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
+      registers,
+    }),
+    exchanges: new Counter({
+      name: 'gateway_exchanges_total',
+      help: 'Exchanges of threads, by whether they were saved.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
     webhookAttempts: new Counter({
       name: 'gateway_webhook_attempts_total',
       help: 'Attempts to deliver an event to a webhook, by what came of it.',
