@@ -58,10 +58,16 @@ export function createMetrics() {
       buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
       registers,
     }),
-    exchanges: new Counter({
-      name: 'gateway_exchanges_total',
-      help: 'Exchanges of threads, by whether they were saved.',
-      labelNames: ['outcome'] as const,
+    chatFilesNotKept: new Counter({
+      name: 'gateway_chat_files_not_kept_total',
+      help: 'Files of chats that are remembered by their placeholder only, by reason.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    exchangesNotStored: new Counter({
+      name: 'gateway_exchanges_not_stored_total',
+      help: 'Exchanges of chats that are not remembered: their thread was deleted meanwhile, or they could not be stored for a minute.',
+      labelNames: ['reason'] as const,
       registers,
     }),
     webhookAttempts: new Counter({
