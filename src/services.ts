@@ -114,6 +114,7 @@ export async function createServices(
     events,
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
+    observation: config.observation,
     plans,
     usage,
   }

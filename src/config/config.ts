@@ -27,6 +27,12 @@ export interface Limits {
   readonly requestTimeoutMs: number
 }
 
+/** When the messages of a thread are observed, and their observations reflected upon; in tokens. */
+export interface ObservationSettings {
+  readonly observeTokens: number
+  readonly reflectTokens: number
+}
+
 export type DatabaseConfig = { kind: 'pglite'; dir: string } | { kind: 'postgres'; url: string; poolSize: number }
 
 export type ObjectStoreConfig =
@@ -79,6 +85,7 @@ export interface Config {
   readonly backend: BackendConfig
   /** Undefined if none is to be used. */
   readonly chatModel: ChatModelConfig | undefined
+  readonly observation: ObservationSettings
   readonly relay: { readonly waitMs: number; readonly attempts: number; readonly giveUpMs: number }
   readonly orphanGraceMs: number
   /** Whether webhooks may call addresses that are not on the public internet. */
@@ -141,6 +148,7 @@ export function loadConfig(env: Env): Config {
     objectStore: objectStoreConfig(env, storageDir),
     backend: backendConfig(env),
     chatModel: chatModelConfig(env),
+    observation: { observeTokens: env.OBSERVE_TOKENS, reflectTokens: env.REFLECT_TOKENS },
     relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS, giveUpMs: env.RELAY_GIVE_UP_MS },
     orphanGraceMs: env.ORPHAN_GRACE_MS,
     webhooks: { allowPrivate: env.WEBHOOK_ALLOW_PRIVATE },

@@ -57,6 +57,8 @@ export const envSchema = z.object({
     .optional(),
   OPENAI_BASE_URL: url.default(OPENAI_URL),
   CHAT_TIMEOUT_MS: milliseconds(60_000),
+  OBSERVE_TOKENS: count(30_000, 100),
+  REFLECT_TOKENS: count(40_000, 100),
 
   RELAY_WAIT_MS: milliseconds(30_000),
   RELAY_ATTEMPTS: count(12),

@@ -1,4 +1,4 @@
-import type { Limits } from '../config/config.ts'
+import type { Limits, ObservationSettings } from '../config/config.ts'
 import type { Database, DatabaseConnection } from '../db/database.ts'
 import type { KeyScope } from '../db/schema/api-keys.ts'
 import type { Events } from '../observability/events.ts'
@@ -22,6 +22,7 @@ export type Job =
   | { name: 'sweep-orphans' }
   | { name: 'auto-maintenance' }
   | { name: 'expire-memories' }
+  | { name: 'observe-thread'; threadId: string }
 
 export interface JobQueue {
   /** Enqueues in the caller's transaction: the job exists if and only if that commits. A twin that has not begun yet serves both. */
@@ -54,6 +55,7 @@ export interface DomainServices {
   readonly relayWaitMs: number
   /** Undefined if no chat model is configured. */
   readonly chatModel: ModelProvider | undefined
+  readonly observation: ObservationSettings
   /** By name. */
   readonly plans: ReadonlyMap<string, Plan>
   readonly usage: UsageLedger

@@ -28,6 +28,8 @@ const QUEUES = {
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   'auto-maintenance': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   'expire-memories': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
+  // Who finds the thread at work by another, or its claim left by a process that died, comes again.
+  'observe-thread': { startAfter: 0, retryLimit: 30, retryDelay: 2, retryDelayMax: 120, parallel: 2 },
 } as const satisfies Record<Job['name'], QueueSettings>
 
 interface QueueSettings {
@@ -124,6 +126,7 @@ export async function startQueue(
 
 function keyOf(job: Job): string {
   if ('sessionId' in job) return job.sessionId
+  if ('threadId' in job) return job.threadId
   if ('deliveryId' in job) return `${job.deliveryId}${job.turn ?? ''}`
   return 'erasureId' in job ? job.erasureId : job.name
 }
