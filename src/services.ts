@@ -18,6 +18,7 @@ import type { DomainServices, SystemContext } from './domain/context.ts'
 import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
 import { hashKey } from './domain/secret-key.ts'
+import { RateWindows } from './domain/usage/rate-windows.ts'
 import { UsageLedger } from './domain/usage/usage-ledger.ts'
 import { warnOfUnknownPlans } from './domain/usage/warn-of-unknown-plans.ts'
 import { UserTurns } from './domain/users/user-turns.ts'
@@ -96,6 +97,8 @@ export async function createServices(
   const relay = createRelay(config, { db: database.db, objectStore, backend, events, log })
   const usage = new UsageLedger(database.db, log)
   opened.defer(() => usage.close())
+  const rates = new RateWindows(database.db, log, config.rateLimits)
+  opened.defer(() => rates.close())
 
   const watch = watchLoad()
   opened.defer(watch.end)
@@ -117,6 +120,7 @@ export async function createServices(
     observation: config.observation,
     plans,
     usage,
+    rates,
   }
   const work = createWork(config, domain, jobs, log)
   opened.defer(work.end)

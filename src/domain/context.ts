@@ -10,6 +10,7 @@ import type { WebhookSender } from '../ports/webhook-sender.ts'
 import type { Spool } from './attachments/spool.ts'
 import type { UploadGate } from './attachments/upload-gate.ts'
 import type { SessionRelay } from './relay/session-relay.ts'
+import type { RateWindows } from './usage/rate-windows.ts'
 import type { UsageLedger } from './usage/usage-ledger.ts'
 import type { UserTurns } from './users/user-turns.ts'
 
@@ -59,6 +60,7 @@ export interface DomainServices {
   /** By name. */
   readonly plans: ReadonlyMap<string, Plan>
   readonly usage: UsageLedger
+  readonly rates: RateWindows
 }
 
 /** Whose request this is. Made only from an authenticated key. */
