@@ -28,7 +28,7 @@ export async function deleteThread(
     await also(tx, done)
     return done
   })
-  step('thread-deleted')
+  step('session-deleted')
   if (erased) await deleteObjects(ctx, erased.objects)
   return erased?.erasureId
 }

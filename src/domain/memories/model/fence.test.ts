@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { estimateTokens } from './estimate-tokens.ts'
+import { estimateTokens } from '../../../text/estimate-tokens.ts'
 import { fence } from './fence.ts'
 
 describe('a fence', () => {
