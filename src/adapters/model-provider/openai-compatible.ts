@@ -1,6 +1,12 @@
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
-import { type ChatReply, type ChatRequest, ModelError, type ModelProvider } from '../../ports/model-provider.ts'
+import {
+  type ChatMessage,
+  type ChatReply,
+  type ChatRequest,
+  ModelError,
+  type ModelProvider,
+} from '../../ports/model-provider.ts'
 
 export interface OpenAiCompatibleOptions {
   readonly model: string
@@ -102,12 +108,21 @@ class OpenAiCompatibleModel implements ModelProvider {
     const limit = this.#url.hostname === 'api.openai.com' ? 'max_completion_tokens' : 'max_tokens'
     return {
       model: this.model,
-      messages,
+      messages: messages.map(wireMessage),
       stream: false,
       ...(maxTokens !== undefined && { [limit]: maxTokens }),
       ...(schema && { response_format: { type: 'json_schema', json_schema: { ...schema, strict: true } } }),
     }
   }
+}
+
+function wireMessage({ role, content, pictures = [] }: ChatMessage) {
+  if (pictures.length === 0) return { role, content }
+  const shown = pictures.map(({ mimeType, base64 }) => ({
+    type: 'image_url',
+    image_url: { url: `data:${mimeType};base64,${base64}` },
+  }))
+  return { role, content: [{ type: 'text', text: content }, ...shown] }
 }
 
 async function refusal({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Promise<ModelError> {

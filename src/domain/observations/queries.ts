@@ -119,21 +119,55 @@ export async function sumUnobserved(db: Database, { userId }: Owner, threadId: s
   return { pending: Number(row?.pending ?? 0), unbuffered: Number(row?.unbuffered ?? 0) }
 }
 
-/** The thread's messages after that upstream timestamp, oldest first. */
-export async function selectMessagesAfter(
+/** What is to be known of a message before its text is read. */
+export interface MessageSize {
+  readonly through: number
+  readonly role: MessageRow['role']
+  readonly tokens: number
+  readonly hasCalls: boolean
+}
+
+/** Of the thread's messages after that upstream timestamp, oldest first. */
+export async function selectSizesAfter(
   db: Database,
-  { userId }: Owner,
-  threadId: string,
+  thread: ObservedThread,
   after: number,
   limit: number,
+): Promise<MessageSize[]> {
+  return db
+    .select({
+      through: messages.upstreamTimestamp,
+      role: messages.role,
+      tokens: sql<number>`coalesce(${messages.tokens}, 0)`,
+      hasCalls: sql<boolean>`coalesce(jsonb_array_length(${messages.toolCalls}), 0) > 0`,
+    })
+    .from(threads)
+    .innerJoin(messages, and(eq(messages.userId, threads.userId), eq(messages.sessionId, threads.sessionId)))
+    .where(and(eq(threads.userId, thread.userId), eq(threads.id, thread.id), gt(messages.upstreamTimestamp, after)))
+    .orderBy(asc(messages.upstreamTimestamp))
+    .limit(limit)
+}
+
+/** The thread's messages after the one upstream timestamp, through the other; oldest first. */
+export async function selectMessagesBetween(
+  db: Database,
+  thread: ObservedThread,
+  after: number,
+  through: number,
 ): Promise<MessageRow[]> {
   const rows = await db
     .select({ message: messages })
     .from(threads)
     .innerJoin(messages, and(eq(messages.userId, threads.userId), eq(messages.sessionId, threads.sessionId)))
-    .where(and(eq(threads.userId, userId), eq(threads.id, threadId), gt(messages.upstreamTimestamp, after)))
+    .where(
+      and(
+        eq(threads.userId, thread.userId),
+        eq(threads.id, thread.id),
+        gt(messages.upstreamTimestamp, after),
+        lte(messages.upstreamTimestamp, through),
+      ),
+    )
     .orderBy(asc(messages.upstreamTimestamp))
-    .limit(limit)
   return rows.map(({ message }) => message)
 }
 
@@ -196,21 +230,33 @@ export async function claimRecord(
   return row
 }
 
-/** Of every record: a reflection moves the claim to the next generation. False if it was lost. */
-export async function extendClaim(db: Database, owner: Owner, token: string, leaseMs: number): Promise<boolean> {
+const claimedBy = (thread: Pick<RecordRow, 'userId' | 'threadId'>, token: string) =>
+  and(ofThread(thread, thread.threadId), eq(observationRecords.workToken, token))
+
+/** Of the record or the one after it: a reflection moves the claim to the next generation. False if it was lost. */
+export async function extendClaim(
+  db: Database,
+  thread: Pick<RecordRow, 'userId' | 'threadId'>,
+  token: string,
+  leaseMs: number,
+): Promise<boolean> {
   const rows = await db
     .update(observationRecords)
     .set({ workLeaseUntil: leaseEnd(leaseMs) })
-    .where(and(eq(observationRecords.userId, owner.userId), eq(observationRecords.workToken, token)))
+    .where(claimedBy(thread, token))
     .returning({ id: observationRecords.id })
   return rows.length > 0
 }
 
-export async function releaseClaim(db: Database, owner: Owner, token: string): Promise<void> {
+export async function releaseClaim(
+  db: Database,
+  thread: Pick<RecordRow, 'userId' | 'threadId'>,
+  token: string,
+): Promise<void> {
   await db
     .update(observationRecords)
     .set({ workToken: null, workLeaseUntil: null, work: null })
-    .where(and(eq(observationRecords.userId, owner.userId), eq(observationRecords.workToken, token)))
+    .where(claimedBy(thread, token))
 }
 
 export type RecordChanges = Partial<
