@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { ConfigError, type Env, OPENAI_URL } from './env.ts'
+import { ConfigError, type Env } from './env.ts'
+import { type ModelsConfig, modelProviders, PROVIDER_URLS } from './model-providers.ts'
 
 /** Bytes, counts and milliseconds; one table for the whole gateway, explained in docs/operations.md. */
 export interface Limits {
@@ -12,6 +13,8 @@ export interface Limits {
   readonly messagesBytes: number
   /** A JSON body with inline base64. */
   readonly inlineBytes: number
+  /** A chat that is passed on to a provider, files within it included. */
+  readonly chatBytes: number
   readonly messages: number
   readonly fieldNameBytes: number
   readonly filenameBytes: number
@@ -94,6 +97,10 @@ export interface Config {
   readonly backend: BackendConfig
   /** Undefined if none is to be used. */
   readonly chatModel: ChatModelConfig | undefined
+  /** What the chat proxy reaches. */
+  readonly models: ModelsConfig
+  /** How long a chat through the proxy waits for its memory; then it goes on without. */
+  readonly memoryWaitMs: number
   readonly observation: ObservationSettings
   readonly relay: { readonly waitMs: number; readonly attempts: number; readonly giveUpMs: number }
   readonly orphanGraceMs: number
@@ -127,7 +134,7 @@ function faults(env: Env): string[] {
   if (!env.S3_BUCKET && (env.S3_ENDPOINT || env.S3_ACCESS_KEY_ID)) {
     found.push('S3_BUCKET: needed when S3_ENDPOINT or S3_ACCESS_KEY_ID is set')
   }
-  if (env.CHAT_MODEL && !env.OPENAI_API_KEY && env.OPENAI_BASE_URL === OPENAI_URL) {
+  if (env.CHAT_MODEL && !env.OPENAI_API_KEY && env.OPENAI_BASE_URL === PROVIDER_URLS.openai) {
     found.push(
       'OPENAI_API_KEY: needed for CHAT_MODEL. Or set OPENAI_BASE_URL to a server that asks for none, e.g. http://127.0.0.1:11434/v1',
     )
@@ -158,6 +165,13 @@ export function loadConfig(env: Env): Config {
     objectStore: objectStoreConfig(env, storageDir),
     backend: backendConfig(env),
     chatModel: chatModelConfig(env),
+    models: {
+      providers: modelProviders(env),
+      timeoutMs: env.MODEL_TIMEOUT_MS,
+      retries: env.MODEL_RETRIES,
+      fallbacks: env.MODEL_FALLBACKS ?? {},
+    },
+    memoryWaitMs: env.MEMORY_WAIT_MS,
     observation: { observeTokens: env.OBSERVE_TOKENS, reflectTokens: env.REFLECT_TOKENS },
     relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS, giveUpMs: env.RELAY_GIVE_UP_MS },
     orphanGraceMs: env.ORPHAN_GRACE_MS,
@@ -224,6 +238,7 @@ function limits(env: Env): Limits {
     parts: env.MAX_PARTS,
     messagesBytes: env.MAX_MESSAGES_BYTES,
     inlineBytes: env.MAX_INLINE_BYTES,
+    chatBytes: env.MAX_CHAT_BYTES,
     messages: env.MAX_MESSAGES,
     fieldNameBytes: env.MAX_FIELD_NAME_BYTES,
     filenameBytes: env.MAX_FILENAME_BYTES,

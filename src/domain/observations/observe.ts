@@ -1,5 +1,5 @@
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ServiceContext } from '../context.ts'
-import { estimateTokens } from '../memories/model/estimate-tokens.ts'
 import { renderLog } from './log.ts'
 import { observeByModel } from './observe-by-model.ts'
 import { observeByRules } from './observe-by-rules.ts'
