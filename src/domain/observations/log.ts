@@ -1,4 +1,4 @@
-import { estimateTokens } from '../memories/model/estimate-tokens.ts'
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 
 export const priorities = ['high', 'medium', 'low'] as const
 export type Priority = (typeof priorities)[number]

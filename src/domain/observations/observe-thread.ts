@@ -1,7 +1,7 @@
 import { inTransaction } from '../../db/database.ts'
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ServiceContext, SystemContext } from '../context.ts'
 import { createId } from '../ids.ts'
-import { estimateTokens } from '../memories/model/estimate-tokens.ts'
 import { MOST_MESSAGES, nextChunk } from './chunk.ts'
 import { type Claim, ClaimLostError, claimThread } from './claim.ts'
 import { appendToLog, lineCount, logAfter } from './log.ts'

@@ -1,5 +1,5 @@
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ServiceContext } from '../context.ts'
-import { estimateTokens } from '../memories/model/estimate-tokens.ts'
 import { renderLog } from './log.ts'
 import type { ObservedThread } from './message-queries.ts'
 import { observeByModel } from './observe-by-model.ts'

@@ -1,4 +1,4 @@
-import { estimateTokens } from '../memories/model/estimate-tokens.ts'
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 import { type Observation, priorities, renderLog } from './log.ts'
 
 /** What is left when the least important go, the oldest of them first, until no more than so many tokens are left. Nothing is reworded. */

@@ -1,5 +1,5 @@
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ServiceContext } from '../context.ts'
-import { estimateTokens } from '../memories/model/estimate-tokens.ts'
 import { type Observation, parseLog, renderLog, slicesOf } from './log.ts'
 import { reflectByModel } from './reflect-by-model.ts'
 import { reflectByRules } from './reflect-by-rules.ts'
