@@ -118,6 +118,7 @@ export async function createServices(
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
     observation: config.observation,
+    recall: config.recall,
     plans,
     usage,
     rates,
