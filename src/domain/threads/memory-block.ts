@@ -25,7 +25,7 @@ const LONGEST_SOURCE = 120
 
 /** What is not seen, and would hide or turn text: control characters, zero-width ones but those within words, marks of direction, tags. */
 const UNSEEN =
-  /[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
+  /(?![\t\n\v\f\r\u0085])\p{Cc}|[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 /** `<`, and signs that look like it. */
 const OPENING = /[<\u2039\u2329\u276e\u27e8\u3008\ufe64\uff1c]/g
 const LINE_END = /\r\n?|[\n\v\f\u0085\u2028\u2029]/g
