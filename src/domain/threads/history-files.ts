@@ -10,7 +10,8 @@ const MOST_BYTES = 8 * 1024 * 1024
 const SHOWN_KINDS = new Set<AttachmentRow['kind']>(['image', 'audio', 'pdf'])
 
 /**
- * Those files of the user's turns that the model is given again, by message: the newest ones that it has taken before. One that cannot be
+ * Those files of the user's turns that the model is given again, by message: the newest ones that it has taken before, with the
+ * turns that it answered. One that cannot be
  * read in time is left to its placeholder.
  */
 export async function historyFiles(
@@ -33,8 +34,10 @@ export async function historyFiles(
 function newestFiles(history: readonly StoredTurn[], model: string): { messageId: string; file: AttachmentRow }[] {
   const chosen: { messageId: string; file: AttachmentRow }[] = []
   let bytes = 0
+  let answeredBy: string | undefined
   for (const turn of history.toReversed()) {
-    if (turn.role !== 'user' || turn.model !== model) continue
+    if (turn.role === 'assistant') answeredBy = turn.model
+    if (turn.role !== 'user' || answeredBy !== model) continue
     for (const file of turn.files.toReversed()) {
       if (!SHOWN_KINDS.has(file.kind) || chosen.length === MOST_FILES || bytes + file.size > MOST_BYTES) continue
       bytes += file.size

@@ -13,7 +13,7 @@ export interface StoredTurn extends ComparableTurn {
   readonly timestamp: number
   readonly upstreamTimestamp: number
   readonly tokens: number
-  /** `provider/model` that it was sent to, or that wrote it. */
+  /** `provider/model` that wrote it. */
   readonly model: string | undefined
   readonly files: readonly AttachmentRow[]
 }
