@@ -123,7 +123,7 @@ describe('a chat in a thread', () => {
     sent.end(JSON.stringify(ask('Tell me all', { stream: true })))
     const [answer] = (await once(sent, 'response')) as [IncomingMessage]
     answer.on('error', () => {})
-    const over = once(answer, 'close')
+    const over = new Promise((resolve) => answer.once('close', resolve))
     let text = ''
     answer.on('data', (chunk: Buffer) => void (text += chunk))
     await vi.waitFor(() => expect(text).toContain('Half an'))
