@@ -149,7 +149,7 @@ describe('a tap of a stream', () => {
   it('keeps four million characters of a text that does not end', () => {
     const tap = chatCompletions.tap('text/event-stream')
     const event = Buffer.from(sse({ choices: [{ index: 0, delta: { content: 'y'.repeat(1024 * 1024) } }] }))
-    for (let count = 0; count < 6; count++) expect(Buffer.concat(tap.push(event))).toEqual(event)
+    for (let count = 0; count < 6; count++) expect(Buffer.concat(tap.push(event)).equals(event)).toBe(true)
     const { turn, isTruncated } = tap.answer()
     expect(isTruncated).toBe(true)
     const [part] = turn?.parts ?? []
