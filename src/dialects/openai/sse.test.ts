@@ -174,6 +174,6 @@ describe('a stream that breaks', () => {
   it('goes on with the numbers of its events', () => {
     const tap = responses.tap('text/event-stream')
     tap.push(Buffer.from(responseAnswers.streamCut))
-    expect(responses.streamError('x', tap).toString()).toMatch(/^event: error\ndata: .*"sequence_number":4}\n\n$/)
+    expect(responses.streamError('x', tap).toString()).toMatch(/^event: error\ndata: .*"sequence_number":5}\n\n$/)
   })
 })
