@@ -158,6 +158,15 @@ describe('a tap of a stream', () => {
 })
 
 describe('a stream that breaks', () => {
+  it('has not let the name of an event pass without its data', () => {
+    const tap = responses.tap('text/event-stream')
+    const name = 'event: response.output_text.delta\n'
+    expect(tap.push(Buffer.from(name))).toEqual([])
+    expect(responses.streamError('x', tap).toString()).toMatch(/^event: error\n/)
+    expect(Buffer.concat(tap.push(Buffer.from('data: {}\n'))).toString()).toBe(`${name}data: {}\n`)
+    expect(responses.streamError('x', tap).toString()).toMatch(/^\n\nevent: error\n/)
+  })
+
   it('ends with the error event of its API, which a half event before it does not spoil', () => {
     for (const { format, name, text } of streams.filter(({ name }) => name === 'streamCut')) {
       const tap = tapOf(format, name)
