@@ -103,6 +103,7 @@ describe('a tap of a stream', () => {
     expect(tap.push(Buffer.from('data: [DONE]\n\n: bye\n\n'))).toEqual([])
     expect(tap.push(Buffer.from(sse({ choices: [] })))).toEqual([])
     expect(Buffer.concat(tap.rest()).toString()).toBe(`data: [DONE]\n\n: bye\n\n${sse({ choices: [] })}`)
+    expect(tap.push(Buffer.from('\n'))).toEqual([Buffer.from('\n')])
   })
 
   it('reads an end that lacks its blank line', () => {
