@@ -86,6 +86,21 @@ describe('taps', () => {
   })
 })
 
+describe('a tap of a JSON answer', () => {
+  it('holds back the last byte alone, and does not read what is too long to be kept', () => {
+    const tap = chatCompletions.tap('application/json')
+    const chunks = [
+      Buffer.from('{"choices":['),
+      ...Array.from({ length: 21 }, () => Buffer.alloc(1024 * 1024, ' ')),
+      Buffer.from(']}'),
+    ]
+    const sizes = chunks.map((chunk) => Buffer.concat(tap.push(chunk)).length)
+    expect(sizes).toEqual([11, ...Array.from({ length: 21 }, () => 1024 * 1024), 2])
+    expect(tap.answer()).toEqual({ turn: undefined, finishReason: undefined, isComplete: false, isTruncated: true })
+    expect(tap.rest()).toEqual([Buffer.from('}')])
+  })
+})
+
 describe('a tap of a stream', () => {
   it('lets every event pass at once but the one that ends the stream', () => {
     for (const { format, name, text } of streams.filter(({ name }) => name !== 'streamOdd')) {
