@@ -103,8 +103,8 @@ describe('a composed prompt', () => {
 
   it('cuts a template that is too long by itself, after a word', async () => {
     const { compose } = await someone()
-    expect(await compose('one two three four five', { maxTokens: 3 })).toEqual({
-      prompt: 'one two three',
+    expect(await compose('one two six ten one', { maxTokens: 3 })).toEqual({
+      prompt: 'one two six',
       memoriesUsed: 0,
       tokenCount: 3,
       truncated: true,

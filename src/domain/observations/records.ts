@@ -1,14 +1,8 @@
 import type { ObservationSettings } from '../../config/config.ts'
 import type { SystemContext } from '../context.ts'
 import type { ThreadRow } from '../threads/thread-context.ts'
-import {
-  type HeldRecord,
-  type RecordPage,
-  type RecordRow,
-  selectCurrent,
-  selectRecords,
-  sumUnobserved,
-} from './queries.ts'
+import { sumUnobserved } from './message-queries.ts'
+import { type HeldRecord, type RecordPage, type RecordRow, selectCurrent, selectRecords } from './queries.ts'
 import { isActivationDue, isReflectionDue } from './thresholds.ts'
 
 export type { RecordPage, RecordRow } from './queries.ts'
@@ -37,17 +31,15 @@ export async function currentRecord(ctx: SystemContext, thread: ThreadId): Promi
 /** The record in use and those before it, newest first. `thread` must have been found for the caller. */
 export async function listRecords(ctx: SystemContext, thread: ThreadId, page: RecordPage): Promise<ShownRecord[]> {
   const { db, observation: settings } = ctx.services
-  const [records, current] = [
-    await selectRecords(db, thread, thread.id, page),
-    await selectCurrent(db, thread, thread.id),
-  ]
-  return Promise.all(
-    records.map((held) =>
-      held.record.id === current?.record.id
-        ? inUse(ctx, thread, held)
-        : { record: held.record, pendingTokens: 0, work: undefined, settings },
-    ),
-  )
+  const records = await selectRecords(db, thread, thread.id, page)
+  const current = await selectCurrent(db, thread, thread.id)
+  const shown: ShownRecord[] = []
+  for (const held of records) {
+    const { record } = held
+    const isInUse = record.id === current?.record.id
+    shown.push(isInUse ? await inUse(ctx, thread, held) : { record, pendingTokens: 0, work: undefined, settings })
+  }
+  return shown
 }
 
 async function inUse(ctx: SystemContext, thread: ThreadId, { record, isHeld }: HeldRecord): Promise<ShownRecord> {
