@@ -20,7 +20,13 @@ describe('what is new of what a client sends', () => {
     ['the new message alone', [user('And milk')], thread, 0, []],
     ['what follows the whole conversation', [...thread, user('And milk')], thread, 4, [0, 1, 2, 3]],
     ['what follows a part of it', [...thread.slice(2), user('And milk')], thread, 2, [2, 3]],
-    ['what follows more than is looked at', [user('Old'), answer('Older'), ...thread, user('!')], thread, 6, [0, 1, 2, 3]],
+    [
+      'what follows more than is looked at',
+      [user('Old'), answer('Older'), ...thread, user('!')],
+      thread,
+      6,
+      [0, 1, 2, 3],
+    ],
     ['nothing of a retry', [user('And milk')], [...thread, user('And milk')], 1, [4]],
     ['what is said again after an answer', [user('I like tea')], thread, 0, []],
     ['nothing, if the last answer is to be given anew', thread.slice(0, 3), thread, 3, [0, 1, 2]],
@@ -35,7 +41,13 @@ describe('what is new of what a client sends', () => {
       [0, 2, 3],
     ],
     ['what follows the last answer, where all else is unknown', [user('a'), answer('b'), user('c')], thread, 2, []],
-    ['the result of a stored call', [user('Q'), calls('c1'), result('c1')], [...thread, user('Q'), calls('c1')], 2, [4, 5]],
+    [
+      'the result of a stored call',
+      [user('Q'), calls('c1'), result('c1')],
+      [...thread, user('Q'), calls('c1')],
+      2,
+      [4, 5],
+    ],
     ['a result that is sent alone', [result('c1')], [...thread, user('Q'), calls('c1')], 0, []],
     [
       'the next result of a loop of calls',
@@ -76,7 +88,9 @@ describe('what is new of what a client sends', () => {
 
   it('is each turn of a conversation once, however much of it the client sends along', () => {
     const said = fc.constantFrom('yes', 'no', 'more')
-    const exchanges = fc.array(fc.record({ said, answered: said, calls: fc.nat(3), sends: fc.nat(9) }), { maxLength: 8 })
+    const exchanges = fc.array(fc.record({ said, answered: said, calls: fc.nat(3), sends: fc.nat(9) }), {
+      maxLength: 8,
+    })
     fc.assert(
       fc.property(exchanges, (all) => {
         const conversation: ChatTurn[] = []
