@@ -1,89 +1,79 @@
-import { eq } from 'drizzle-orm'
-import { users } from '../../src/db/schema/users.ts'
-import { ensureScope } from '../../src/domain/sessions/ensure-scope.ts'
-import type { ChatTurn } from '../../src/domain/threads/chat-turn.ts'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { sql } from 'drizzle-orm'
+import type { DomainServices } from '../../src/domain/context.ts'
+import type { ChatPart, ChatTurn } from '../../src/domain/threads/chat-turn.ts'
 import { beginExchange } from '../../src/domain/threads/exchange.ts'
-import { openThread } from '../../src/domain/threads/open-thread.ts'
+import { listThreadMessages } from '../../src/domain/threads/list-thread-messages.ts'
+import { findThread, openThread } from '../../src/domain/threads/open-thread.ts'
 import type { ThreadContext, ThreadRow } from '../../src/domain/threads/thread-context.ts'
-import { type Answer, call } from './client.ts'
 import type { TestGateway } from './gateway.ts'
-import { endUserContext } from './service.ts'
+import { endUserContext, makeAccount, serviceContextOf } from './service.ts'
 
-/** How an application asks about threads. */
-export interface ThreadSender {
-  readonly base: string
-  readonly key: string
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-/** A request under `/v1/memory/threads`. */
-export function askThreads(
-  { base, key, headers }: ThreadSender,
-  method: string,
-  path = '',
-  body?: unknown,
-  more: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
-  return call(`${base}/v1/memory/threads${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${key}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...headers,
-      ...more,
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-}
-
-/** The request of an account's key for one resource, straight in the domain. */
-export async function resourceContext(
-  gateway: TestGateway,
-  apiKey: string,
-  resourceId: string,
-  projectId?: string,
-): Promise<ThreadContext> {
-  const ctx = await endUserContext(gateway, apiKey, resourceId, projectId)
-  return { ...ctx, realm: `project:${ctx.service.accountId}:${ctx.service.projectId}` }
-}
-
-/** The same of a native user's own key. */
-export async function nativeContext(gateway: TestGateway, userName: string): Promise<ThreadContext> {
-  const { services } = gateway
-  const [user] = await services.db.select().from(users).where(eq(users.externalId, userName))
-  if (!user) throw new Error(`There is no user ${userName}.`)
-  const caller = { accountId: 'default', userId: user.id, externalUserId: userName, keyId: 'key' }
+/** Requests of one application with a key of its own, for any of its resources. */
+export async function makeApplication(gateway: TestGateway) {
+  const { apiKey } = await makeAccount(gateway)
+  const { service } = await serviceContextOf(gateway, apiKey)
+  const realm = `project:${service.accountId}:${service.projectId}`
   return {
-    services,
-    requestId: 'test',
-    log: services.log,
-    signal: new AbortController().signal,
-    turn: { [Symbol.dispose]() {} },
-    caller,
-    realm: `user:${user.id}`,
-    service: {
-      accountId: 'default',
-      projectId: 'default',
-      isProjectLocked: false,
-      keyId: 'key',
-      scopes: ['read', 'write'],
-      accountPlan: null,
-      keyPlan: null,
-    },
+    apiKey,
+    realm: async () => ({ ...(await serviceContextOf(gateway, apiKey)), realm }),
+    as: async (resource: string): Promise<ThreadContext> => ({
+      ...(await endUserContext(gateway, apiKey, resource)),
+      realm,
+    }),
   }
 }
 
-/** Stores an exchange as the chat proxy does. */
-export async function say(
-  ctx: ThreadContext,
-  threadId: string,
-  turns: readonly ChatTurn[],
-  answer?: ChatTurn,
-): Promise<ThreadRow> {
-  await ensureScope(ctx, { appId: 'default', projectId: 'default' })
-  const thread = await openThread(ctx, threadId)
-  await beginExchange(ctx, thread, turns).finish(answer, { model: 'test/model', finish_reason: 'stop' })
-  return thread
+/** A request of a resource that has nothing yet, of an application that has no other. */
+export async function newResource(gateway: TestGateway): Promise<ThreadContext> {
+  return (await makeApplication(gateway)).as(`resource-${randomBytes(4).toString('hex')}`)
 }
 
-export const said = (role: ChatTurn['role'], text: string): ChatTurn => ({ role, parts: [{ type: 'text', text }] })
+export function newThread(ctx: ThreadContext): Promise<ThreadRow> {
+  return openThread(ctx, randomUUID())
+}
+
+/** The same request, with some services in place of its own. */
+export function withServices(ctx: ThreadContext, services: Partial<DomainServices>): ThreadContext {
+  return { ...ctx, services: { ...ctx.services, ...services } }
+}
+
+export function said(role: ChatTurn['role'], ...parts: readonly (string | ChatPart)[]): ChatTurn {
+  return { role, parts: parts.map((part) => (typeof part === 'string' ? { type: 'text', text: part } : part)) }
+}
+
+export function inlineFile(bytes: Uint8Array, name?: string, kind: 'image' | 'audio' | 'doc' = 'image'): ChatPart {
+  return { type: 'file', kind, base64: Buffer.from(bytes).toString('base64'), ...(name !== undefined && { name }) }
+}
+
+/** Says something in a thread, and stores it with the answer. */
+export async function exchange(
+  ctx: ThreadContext,
+  thread: ThreadRow,
+  turns: readonly ChatTurn[],
+  answer: ChatTurn | undefined = said('assistant', 'Fine.'),
+): Promise<void> {
+  await beginExchange(ctx, thread, turns).finish(answer, { model: 'test/model', finish_reason: 'stop' })
+}
+
+/** All of a thread, the oldest first: its roles and texts, and the files of each message. */
+export async function contentOf(ctx: ThreadContext, { externalId }: Pick<ThreadRow, 'externalId'>) {
+  const page = { limit: 200, offset: 0, order: 'asc' } as const
+  const { messages, attachments } = await listThreadMessages(ctx, await findThread(ctx, externalId), page)
+  return messages.map(({ role, content }) => ({
+    role,
+    text: content.flatMap((item) => ('text' in item ? [item.text] : [])).join(''),
+    files: content.flatMap((item) => ('attachment_id' in item ? [attachments.get(item.attachment_id)?.name] : [])),
+  }))
+}
+
+/** Files of a user, and which of their objects the store has. */
+export async function objectsOf({ services: { db, objectStore }, caller }: ThreadContext) {
+  const rows = await db
+    .select({ state: sql<string>`state`, key: sql<string>`object_key` })
+    .from(sql`attachments`)
+    .where(sql`user_id = ${caller.userId}`)
+  const keys = [...new Set(rows.map(({ key }) => key))]
+  const heads = await Promise.all(keys.map((key) => objectStore.head(key)))
+  return { files: rows.length, keys, missing: keys.filter((_, index) => !heads[index]) }
+}

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createApiKey } from '../../src/domain/accounts/create-api-key.ts'
+import { eraseUser } from '../../src/domain/erasure/erase-user.ts'
 import { issueKey } from '../../src/domain/secret-key.ts'
 import { call, createUser, picture, type TestUser } from '../helpers/client.ts'
 import { sharedGateway, type TestGateway } from '../helpers/gateway.ts'
 import { makeAccount, systemContextOf, type TestAccount } from '../helpers/service.ts'
-import { askThreads, nativeContext, resourceContext, said, say } from '../helpers/threads.ts'
+import { askThreads, nativeContext, resourceContext, said, say } from '../helpers/thread-client.ts'
 
 let gateway: TestGateway
 let account: TestAccount
@@ -150,6 +151,35 @@ describe('a thread', () => {
       const repeated = await askThreads(app(), method, path, fields, key)
       expect([repeated.status, repeated.body]).toEqual([once.status, once.body])
     }
+  })
+})
+
+describe('an answer that speaks of a thread', () => {
+  const once = () => ({ 'idempotency-key': randomBytes(6).toString('hex') })
+  const title = 'The garden'
+
+  it.each([false, true])('is not given again when the thread is deleted (with messages: %s)', async (isTalkedIn) => {
+    const thread = await make()
+    const ctx = await resourceContext(gateway, account.apiKey, thread.resourceId)
+    if (isTalkedIn) await say(ctx, thread.id, [said('user', 'Hello')])
+    const key = once()
+    expect((await askThreads(app(), 'PATCH', at(thread.id), { title }, key)).body.thread.title).toBe(title)
+    await askThreads(app(), 'DELETE', at(thread.id))
+    const late = await askThreads(app(), 'PATCH', at(thread.id), { title }, key)
+    expect([late.status, JSON.stringify(late.body).includes(title)]).toEqual([404, false])
+  })
+
+  it('is not given again when its resource is erased; nor is the thread there', async () => {
+    const thread = await make()
+    const key = once()
+    await askThreads(app(), 'PATCH', at(thread.id), { title }, key)
+    const user = { accountId: account.accountId, projectId: 'default', kind: 'end_user' as const }
+    await eraseUser(systemContextOf(gateway), { ...user, externalId: thread.resourceId })
+    const late = await askThreads(app(), 'PATCH', at(thread.id), { title }, key)
+    expect([late.status, JSON.stringify(late.body).includes(title)]).toEqual([404, false])
+    expect((await askThreads(app(), 'GET', at(thread.id))).status).toBe(404)
+    const list = await askThreads(app(), 'GET', '?limit=200')
+    expect(JSON.stringify(list.body)).not.toContain(thread.id)
   })
 })
 

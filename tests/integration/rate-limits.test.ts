@@ -5,7 +5,7 @@ import type { Answer } from '../helpers/client.ts'
 import { call, createUser } from '../helpers/client.ts'
 import { type Deployment, prepareDeployment, type Replica } from '../helpers/replicas.ts'
 import { makeAccount, systemContextOf, type TestAccount } from '../helpers/service.ts'
-import { askThreads } from '../helpers/threads.ts'
+import { askThreads } from '../helpers/thread-client.ts'
 
 /** The clock stands in the middle of a window: none ends within a test. */
 const windowStart = Math.floor(Date.now() / 60_000) * 60_000
