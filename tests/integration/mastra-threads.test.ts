@@ -180,6 +180,7 @@ describe('an answer that speaks of a thread', () => {
     expect((await askThreads(app(), 'GET', at(thread.id))).status).toBe(404)
     const list = await askThreads(app(), 'GET', '?limit=200')
     expect(JSON.stringify(list.body)).not.toContain(thread.id)
+    expect((await make({ id: thread.id, resourceId: thread.resourceId })).title).toBeNull()
   })
 })
 
