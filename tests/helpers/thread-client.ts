@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import { users } from '../../src/db/schema/users.ts'
 import { ensureScope } from '../../src/domain/sessions/ensure-scope.ts'
 import type { ChatTurn } from '../../src/domain/threads/chat-turn.ts'
@@ -50,7 +50,10 @@ export async function resourceContext(
 /** The same of a native user's own key. */
 export async function nativeContext(gateway: TestGateway, userName: string): Promise<ThreadContext> {
   const { services } = gateway
-  const [user] = await services.db.select().from(users).where(eq(users.externalId, userName))
+  const [user] = await services.db
+    .select()
+    .from(users)
+    .where(and(eq(users.externalId, userName), eq(users.kind, 'native'), isNull(users.erasedAt)))
   if (!user) throw new Error(`There is no user ${userName}.`)
   const caller = { accountId: 'default', userId: user.id, externalUserId: userName, keyId: 'key' }
   return {
