@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
 import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
+import { createModelGateway } from './adapters/model-provider/forwarder.ts'
 import { createOpenAiCompatibleModel } from './adapters/model-provider/openai-compatible.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
@@ -87,6 +88,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
   await warnIfAway(backend, log)
   const chatModel = config.chatModel && createOpenAiCompatibleModel(config.chatModel)
   opened.defer(() => chatModel?.close())
+  const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
   const webhooks = opened.adopt(createHttpWebhookSender(config.webhooks), (sender) => sender.close())
 
   progress('starting the job queue')
@@ -119,6 +121,8 @@ export async function createServices(config: Config, options: ServiceOptions): P
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
     observation: config.observation,
+    modelGateway,
+    recall: config.recall,
     plans,
     usage,
     rates,

@@ -1,9 +1,10 @@
-import type { Limits, ObservationSettings } from '../config/config.ts'
+import type { Limits, ObservationSettings, RecallSettings } from '../config/config.ts'
 import type { Database, DatabaseConnection } from '../db/database.ts'
 import type { KeyScope } from '../db/schema/api-keys.ts'
 import type { Events } from '../observability/events.ts'
 import type { Log } from '../observability/logger.ts'
 import type { MemoryBackend } from '../ports/memory-backend.ts'
+import type { ModelGateway } from '../ports/model-gateway.ts'
 import type { ModelProvider } from '../ports/model-provider.ts'
 import type { ObjectStore } from '../ports/object-store.ts'
 import type { WebhookSender } from '../ports/webhook-sender.ts'
@@ -59,7 +60,9 @@ export interface DomainServices {
   readonly relayWaitMs: number
   /** Undefined if no chat model is configured. */
   readonly chatModel: ModelProvider | undefined
+  readonly modelGateway: ModelGateway
   readonly observation: ObservationSettings
+  readonly recall: RecallSettings
   /** By name. */
   readonly plans: ReadonlyMap<string, Plan>
   readonly usage: UsageLedger

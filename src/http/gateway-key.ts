@@ -6,6 +6,7 @@ import { looksLikeKey } from '../domain/secret-key.ts'
 import { nameId, threadId } from '../domain/text-schemas.ts'
 import { unknownThread } from '../domain/threads/open-thread.ts'
 import type { RealmContext, ThreadContext } from '../domain/threads/thread-context.ts'
+import type { Metric } from '../domain/usage/meter.ts'
 import type { RateScope } from '../domain/usage/rate-windows.ts'
 import { asUser, endUserId, knownEndUser } from '../domain/users/end-users.ts'
 import { bearerToken, type HttpContext, headerText, systemContext, takeTurn } from './context.ts'
@@ -34,6 +35,8 @@ export interface GatewaySender {
 export interface GatewayDemand {
   readonly scope: KeyScope
   readonly rate: RateScope
+  /** What else it uses of its account's plan. */
+  readonly uses?: Partial<Record<Metric, number>>
 }
 
 const ThreadHeaders = z.object({
@@ -48,7 +51,7 @@ const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
  * `unauthenticated` for no key or a wrong one, `forbidden` for another project than the key's and for a missing scope, `invalid_request`
  * for a project that cannot be, `rate_limited` and `quota_exceeded` beyond a limit. Call it once a request.
  */
-export async function identifyCaller(c: HttpContext, { scope, rate }: GatewayDemand): Promise<GatewaySender> {
+export async function identifyCaller(c: HttpContext, { scope, rate, uses }: GatewayDemand): Promise<GatewaySender> {
   const { secret, passThrough } = shownKeys(c)
   const { key, user } = secret?.startsWith('uk_')
     ? await identifyKeyHolder(c, secret)
@@ -56,7 +59,7 @@ export async function identifyCaller(c: HttpContext, { scope, rate }: GatewayDem
   const counted = limitRate(c, key.keyId, rate)
   const projectId = parseInput(ProjectHeader, { 'x-project-id': headerText(c, 'x-project-id') })['x-project-id']
   const ctx = openProject(systemContext(c), key, { projectId, scope })
-  await countInPlans(c, ctx, counted)
+  await countInPlans(c, ctx, counted, uses)
   const { accountId, projectId: project } = ctx.service
   const realm = user === undefined ? `project:${accountId}:${project}` : `user:${user.id}`
   return { ctx: { ...ctx, realm }, user, passThrough }

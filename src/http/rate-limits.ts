@@ -1,6 +1,6 @@
 import type { ServiceContext } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { meter, type QuotaState } from '../domain/usage/meter.ts'
+import { type Metric, meter, type QuotaState } from '../domain/usage/meter.ts'
 import type { RateScope, RateState } from '../domain/usage/rate-windows.ts'
 import type { HttpContext } from './context.ts'
 import { sayState } from './quota.ts'
@@ -33,14 +33,19 @@ export function limitRate(c: HttpContext, keyId: string, scope: RateScope): Coun
 }
 
 /**
- * Counts a request that is within the rates against the plans of its account and key. One that those refuse is counted in no rate either.
+ * Counts a request that is within the rates against the plans of its account and key, with what else it `uses`. One that those refuse is counted in no rate either.
  * Of the rates and the plans, the limit that is nearest to its end is told.
  */
-export async function countInPlans(c: HttpContext, ctx: ServiceContext, counted: CountedRequest): Promise<void> {
+export async function countInPlans(
+  c: HttpContext,
+  ctx: ServiceContext,
+  counted: CountedRequest,
+  uses: Partial<Record<Metric, number>> = {},
+): Promise<void> {
   const { scope, state, at } = counted
   let plan: QuotaState | undefined
   try {
-    plan = await meter(ctx, { requests: 1 })
+    plan = await meter(ctx, { requests: 1, ...uses })
   } catch (error) {
     if (state) ctx.services.rates.takeBack(ctx.service.keyId, scope, at)
     throw withScope(error, scope)

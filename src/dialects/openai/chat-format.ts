@@ -74,3 +74,7 @@ export interface AnswerTap {
   /** What was said until now. May be called before `rest`. */
   answer(): Answer
 }
+
+export function isEventStream(contentType: string | undefined): boolean {
+  return /^\s*text\/event-stream\b/i.test(contentType ?? '')
+}
