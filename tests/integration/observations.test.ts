@@ -416,6 +416,18 @@ describe('at work on one thread', () => {
     expect((await thread.shown())?.observations).toBe('Date: 2026-05-03\n* 🔴 (14:01) User lives in Oslo')
   })
 
+  it('of many that come at once does one what is due, also beside a reflection', async () => {
+    const thread = await TestThread.make()
+    const { model, requests } = counting()
+    await thread.say({ text: 'I live in Oslo.', tokens: 1_000 })
+    const all = Array.from({ length: 6 }, () =>
+      thread.observe({ chatModel: model, observation: { observeTokens: 1_000, reflectTokens: 1 } }),
+    )
+    expect((await Promise.all(all)).filter((isDone) => isDone).length).toBeGreaterThan(0)
+    expect(requests.filter(({ schema }) => schema?.name === 'observations')).toHaveLength(1)
+    expect((await thread.record())?.totalTokensObserved).toBe(1_000)
+  })
+
   it('a process that was overtaken writes nothing', async () => {
     const thread = await TestThread.make()
     await thread.say({ text: 'I live in Oslo.', tokens: 1_000 })
