@@ -18,6 +18,7 @@ import type { DomainServices, SystemContext } from './domain/context.ts'
 import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
 import { hashKey } from './domain/secret-key.ts'
+import { OpenExchanges } from './domain/threads/open-exchanges.ts'
 import { UsageLedger } from './domain/usage/usage-ledger.ts'
 import { warnOfUnknownPlans } from './domain/usage/warn-of-unknown-plans.ts'
 import { UserTurns } from './domain/users/user-turns.ts'
@@ -109,6 +110,7 @@ export async function createServices(
     spool,
     uploads: new UploadGate(config.limits, events),
     turns: new UserTurns(watch.isBusy),
+    exchanges: new OpenExchanges(),
     webhooks,
     limits: config.limits,
     events,
@@ -170,7 +172,7 @@ function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, 
     },
     async end(): Promise<void> {
       stopping.abort()
-      await Promise.all([resuming, domain.relay.end()])
+      await Promise.all([resuming, domain.exchanges.end(), domain.relay.end()])
     },
   }
 }

@@ -10,6 +10,7 @@ import type { WebhookSender } from '../ports/webhook-sender.ts'
 import type { Spool } from './attachments/spool.ts'
 import type { UploadGate } from './attachments/upload-gate.ts'
 import type { SessionRelay } from './relay/session-relay.ts'
+import type { OpenExchanges } from './threads/open-exchanges.ts'
 import type { UsageLedger } from './usage/usage-ledger.ts'
 import type { UserTurns } from './users/user-turns.ts'
 
@@ -23,6 +24,7 @@ export type Job =
   | { name: 'auto-maintenance' }
   | { name: 'expire-memories' }
   | { name: 'observe-thread'; threadId: string }
+  | { name: 'flush-thread'; sessionId: string }
 
 export interface JobQueue {
   /** Enqueues in the caller's transaction: the job exists if and only if that commits. A twin that has not begun yet serves both. */
@@ -49,6 +51,7 @@ export interface DomainServices {
   readonly spool: Spool
   readonly uploads: UploadGate
   readonly turns: UserTurns
+  readonly exchanges: OpenExchanges
   readonly webhooks: WebhookSender
   readonly limits: Limits
   readonly events: Events

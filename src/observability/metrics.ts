@@ -51,6 +51,18 @@ export function createMetrics() {
       help: 'Objects deleted by the sweeper.',
       registers,
     }),
+    chatFilesNotKept: new Counter({
+      name: 'gateway_chat_files_not_kept_total',
+      help: 'Files of chats that are remembered by their placeholder only, by reason.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    exchangesNotStored: new Counter({
+      name: 'gateway_exchanges_not_stored_total',
+      help: 'Exchanges of chats that are not remembered: their thread was deleted meanwhile, or they could not be stored for a minute.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
     webhookAttempts: new Counter({
       name: 'gateway_webhook_attempts_total',
       help: 'Attempts to deliver an event to a webhook, by what came of it.',

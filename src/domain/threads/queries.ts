@@ -1,6 +1,8 @@
-import { and, asc, count, desc, eq, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, inArray, isNull, ne, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
+import { batches } from '../../db/schema/batches.ts'
 import { messages } from '../../db/schema/messages.ts'
+import { sessions } from '../../db/schema/sessions.ts'
 import { threads } from '../../db/schema/threads.ts'
 import { users } from '../../db/schema/users.ts'
 import type { Owner } from '../context.ts'
@@ -36,7 +38,10 @@ export async function insertThread(
   return row
 }
 
-/** Locks a thread, so that its deletion waits for this transaction; undefined if it is gone. */
+/**
+ * Locks a thread, so that its deletion waits for this transaction; undefined if it is gone. Its user is locked before it, here as below: the
+ * same order as in their erasure.
+ */
 export async function lockThread(
   tx: Database,
   owner: Owner,
@@ -46,7 +51,7 @@ export async function lockThread(
   const [row] = await tx
     .select()
     .from(threads)
-    .where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+    .where(and(eq(threads.userId, idUnlessErased(owner)), eq(threads.id, id)))
     .for(strength)
   return row
 }
@@ -60,7 +65,7 @@ export async function changeThread(
   const [row] = await tx
     .update(threads)
     .set({ ...change, updatedAt: sql`now()` })
-    .where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+    .where(and(eq(threads.userId, idUnlessErased(owner)), eq(threads.id, id)))
     .returning()
   return row
 }
@@ -120,4 +125,35 @@ export async function selectThreadMessages(
     .limit(limit)
     .offset(offset)
   return { messages: rows, total: await db.$count(messages, isOfThread) }
+}
+
+/** Whether batches of an earlier attempt came to be. Those that only wait for their files have not. */
+export async function areStored(tx: Database, owner: Owner, batchIds: readonly string[]): Promise<boolean> {
+  const rows = await tx
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.userId, owner.userId), inArray(batches.id, [...batchIds]), ne(batches.state, 'receiving')))
+    .limit(1)
+  return rows.length > 0
+}
+
+/** System scope: a live session, locked; whether nothing was added to it for so long, and whether anything was since its last flush. */
+export async function lockQuietSession(tx: Database, sessionId: string, quietSeconds: number) {
+  const [session] = await tx
+    .select({
+      userId: sessions.userId,
+      lastUpstreamTimestamp: sessions.lastUpstreamTimestamp,
+      isQuiet: sql<boolean>`${sessions.lastActivityAt} <= now() - ${quietSeconds} * interval '1 second'`,
+    })
+    .from(sessions)
+    .where(and(eq(sessions.id, sessionId), isNull(sessions.deletedAt)))
+    .for('update')
+  if (!session) return undefined
+  const [last] = await tx
+    .select({ action: batches.action })
+    .from(batches)
+    .where(eq(batches.sessionId, sessionId))
+    .orderBy(desc(batches.position))
+    .limit(1)
+  return { ...session, isUnflushed: last?.action === 'add' }
 }
