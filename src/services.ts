@@ -19,6 +19,7 @@ import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions
 import { SessionRelay } from './domain/relay/session-relay.ts'
 import { hashKey } from './domain/secret-key.ts'
 import { OpenExchanges } from './domain/threads/open-exchanges.ts'
+import { RateWindows } from './domain/usage/rate-windows.ts'
 import { UsageLedger } from './domain/usage/usage-ledger.ts'
 import { warnOfUnknownPlans } from './domain/usage/warn-of-unknown-plans.ts'
 import { UserTurns } from './domain/users/user-turns.ts'
@@ -97,6 +98,8 @@ export async function createServices(
   const relay = createRelay(config, { db: database.db, objectStore, backend, events, log })
   const usage = new UsageLedger(database.db, log)
   opened.defer(() => usage.close())
+  const rates = new RateWindows(database.db, log, config.rateLimits)
+  opened.defer(() => rates.close())
 
   const watch = watchLoad()
   opened.defer(watch.end)
@@ -117,8 +120,10 @@ export async function createServices(
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
     observation: config.observation,
+    recall: config.recall,
     plans,
     usage,
+    rates,
   }
   const work = createWork(config, domain, jobs, log)
   opened.defer(work.end)

@@ -1,4 +1,4 @@
-import type { Limits, ObservationSettings } from '../config/config.ts'
+import type { Limits, ObservationSettings, RecallSettings } from '../config/config.ts'
 import type { Database, DatabaseConnection } from '../db/database.ts'
 import type { KeyScope } from '../db/schema/api-keys.ts'
 import type { Events } from '../observability/events.ts'
@@ -11,6 +11,7 @@ import type { Spool } from './attachments/spool.ts'
 import type { UploadGate } from './attachments/upload-gate.ts'
 import type { SessionRelay } from './relay/session-relay.ts'
 import type { OpenExchanges } from './threads/open-exchanges.ts'
+import type { RateWindows } from './usage/rate-windows.ts'
 import type { UsageLedger } from './usage/usage-ledger.ts'
 import type { UserTurns } from './users/user-turns.ts'
 
@@ -59,9 +60,11 @@ export interface DomainServices {
   /** Undefined if no chat model is configured. */
   readonly chatModel: ModelProvider | undefined
   readonly observation: ObservationSettings
+  readonly recall: RecallSettings
   /** By name. */
   readonly plans: ReadonlyMap<string, Plan>
   readonly usage: UsageLedger
+  readonly rates: RateWindows
 }
 
 /** Whose request this is. Made only from an authenticated key. */

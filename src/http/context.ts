@@ -63,6 +63,17 @@ export function bearerToken(c: HttpContext): string | undefined {
   return /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
 }
 
+/** Node reads a header as Latin-1; clients send UTF-8, as they do in a body. Empty is as good as none. */
+export function headerText(c: HttpContext, name: string): string | undefined {
+  const value = c.req.header(name)?.trim()
+  if (!value) return undefined
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+  } catch {
+    return value
+  }
+}
+
 /**
  * The header's key counts before the fields', and theirs before the query's. Whichever user ids are given, all must be the
  * key's.

@@ -7,6 +7,7 @@ import {
   ModelError,
   type ModelProvider,
 } from '../../ports/model-provider.ts'
+import { retrySeconds } from './retry-after.ts'
 
 export interface OpenAiCompatibleOptions {
   readonly model: string
@@ -180,12 +181,4 @@ async function readText(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
-}
-
-/** Seconds, of a number of them or of a date. */
-function retrySeconds(header: string | string[] | undefined): number | undefined {
-  if (typeof header !== 'string') return undefined
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const at = Date.parse(header)
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000))
 }
