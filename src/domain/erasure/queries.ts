@@ -6,6 +6,7 @@ import { erasures, type LeftUpstream } from '../../db/schema/erasures.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { sessions } from '../../db/schema/sessions.ts'
+import { threads } from '../../db/schema/threads.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
 import { users } from '../../db/schema/users.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
@@ -241,12 +242,16 @@ export async function lockUser(
   return row
 }
 
-/** Frees the name, and kills the keys. */
+/** Frees the names, theirs and those of their threads, which no realm has any more; and kills the keys. */
 export async function markUserErased(tx: Database, owner: Owner): Promise<void> {
   await tx
     .update(users)
     .set({ erasedAt: sql`now()`, externalId: `erased:${owner.userId}` })
     .where(eq(users.id, owner.userId))
+  await tx
+    .update(threads)
+    .set({ realm: `erased:${owner.userId}` })
+    .where(eq(threads.userId, owner.userId))
   await tx.delete(userKeys).where(eq(userKeys.userId, owner.userId))
 }
 

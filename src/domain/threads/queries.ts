@@ -38,7 +38,10 @@ export async function insertThread(
   return row
 }
 
-/** Locks a thread, so that its deletion waits for this transaction; undefined if it is gone. */
+/**
+ * Locks a thread, so that its deletion waits for this transaction; undefined if it is gone. Its user is locked before it, here as below: the
+ * same order as in their erasure.
+ */
 export async function lockThread(
   tx: Database,
   owner: Owner,
@@ -48,7 +51,7 @@ export async function lockThread(
   const [row] = await tx
     .select()
     .from(threads)
-    .where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+    .where(and(eq(threads.userId, idUnlessErased(owner)), eq(threads.id, id)))
     .for(strength)
   return row
 }
@@ -62,7 +65,7 @@ export async function changeThread(
   const [row] = await tx
     .update(threads)
     .set({ ...change, updatedAt: sql`now()` })
-    .where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+    .where(and(eq(threads.userId, idUnlessErased(owner)), eq(threads.id, id)))
     .returning()
   return row
 }
