@@ -5,6 +5,7 @@ import { type AlsoStore, type Context, nothingElse, type SystemContext } from '.
 import { GatewayError } from '../errors.ts'
 import { eraseAnswersOfProject, eraseAnswersOfUser } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
+import { leaveRealm } from '../threads/queries.ts'
 import { measureUser } from './measure-queries.ts'
 import { insertErasure, lockUser, markUserErased, type NamedUser } from './queries.ts'
 
@@ -25,6 +26,7 @@ export async function eraseUser(
     const owner = { accountId: found.accountId, userId: found.id }
     const extent = await measureUser(tx, owner)
     await markUserErased(tx, owner)
+    await leaveRealm(tx, owner)
     await eraseAnswersOfUser(tx, owner)
     await eraseAnswersOfProject(tx, found)
     const requestedBy = 'caller' in ctx ? 'user' : 'admin'

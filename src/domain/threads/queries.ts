@@ -74,6 +74,14 @@ export async function deleteThreadRow(tx: Database, owner: Owner, id: string): P
   await tx.delete(threads).where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
 }
 
+/** Takes the threads of a user who is erased out of their realm: nobody finds them any more, and their names are free. */
+export async function leaveRealm(tx: Database, { userId }: Owner): Promise<void> {
+  await tx
+    .update(threads)
+    .set({ realm: `erased:${userId}` })
+    .where(eq(threads.userId, userId))
+}
+
 /** Newest change first; of one resource, or of all of the realm. */
 export async function selectThreads(
   db: Database,
