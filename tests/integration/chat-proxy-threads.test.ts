@@ -80,7 +80,8 @@ describe('a chat in a thread', () => {
       response.end('data: [DONE]\n\n')
     })
     const sent = httpRequest(`${gateway.url}/v1/chat/completions`, {
-      ...{ method: 'POST', agent: false },
+      method: 'POST',
+      agent: false,
       headers: { ...thread.headers, 'x-script': 'stream' },
     })
     sent.end(JSON.stringify(ask('Hello', { stream: true })))
@@ -116,7 +117,8 @@ describe('a chat in a thread', () => {
       if (what === 'the provider breaks off') response.destroy()
     })
     const sent = httpRequest(`${gateway.url}/v1/chat/completions`, {
-      ...{ method: 'POST', agent: false },
+      method: 'POST',
+      agent: false,
       headers: { ...thread.headers, 'x-script': 'cut' },
     })
     sent.on('error', () => {})
@@ -132,6 +134,19 @@ describe('a chat in a thread', () => {
     if (what !== 'the client leaves') expect(text).toContain('"error"')
     await vi.waitFor(async () => expect(await thread.stored()).toHaveLength(2))
     expect(JSON.stringify(await thread.stored())).toContain('Half an')
+  })
+
+  it('goes on without a memory that is slow, says so, and is kept', async () => {
+    const thread = newThread()
+    await thread.post('/v1/chat/completions', ask('My name is Alex.'), { 'x-script': 'alex' })
+    const { config } = gateway.services
+    const waits = config.memoryWaitMs
+    Object.assign(config, { memoryWaitMs: 0 })
+    const answer = await thread.post('/v1/chat/completions', ask('And you?'), { 'x-script': 'alex' })
+    Object.assign(config, { memoryWaitMs: waits })
+    expect([answer.status, answer.headers['x-memory-status']]).toEqual([200, 'unavailable'])
+    expect(JSON.parse(provider.calls.at(-1)!.body.toString()).messages).toHaveLength(1)
+    expect(await thread.stored()).toHaveLength(4)
   })
 
   it('is refused in the thread of another resource, and nothing is sent on', async () => {
