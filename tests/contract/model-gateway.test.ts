@@ -171,6 +171,15 @@ describe('a gateway to model providers', () => {
     expect(provider.calls).toHaveLength(2)
   })
 
+  it('tells the sink, and nobody else, if its request cannot be made', async () => {
+    const body = () => {
+      throw new Error('no body')
+    }
+    expect(await ask(openWith(), 'one/x', { body })).toMatchObject({ error: { failure: 'unreachable' } })
+    const headers = ['bad name', 'x']
+    expect(await ask(openWith(), 'one/x', { headers })).toMatchObject({ error: { failure: 'unreachable' } })
+  })
+
   it('sends a large body in parts, each time anew', async () => {
     provider.script('/one/chat/completions', answering([503, { 'retry-after': '0' }], 200))
     const body = (model: string) => [
