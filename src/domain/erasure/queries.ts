@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, inArray, isNotNull, isNull, max, ne, or, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, max, ne, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
@@ -6,21 +6,15 @@ import { erasures, type LeftUpstream } from '../../db/schema/erasures.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { sessions } from '../../db/schema/sessions.ts'
+import { threads } from '../../db/schema/threads.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
 import { users } from '../../db/schema/users.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
 import type { Owner } from '../context.ts'
+import type { Extent } from './measure-queries.ts'
 
 export type ErasureRow = typeof erasures.$inferSelect
 export type NewErasure = Pick<ErasureRow, 'id' | 'kind' | 'requestedBy' | keyof Extent>
-
-/** How much there was. */
-export interface Extent {
-  readonly sessions: number
-  readonly messages: number
-  readonly objects: number
-  readonly bytes: number
-}
 
 export async function insertErasure(
   tx: Database,
@@ -101,40 +95,6 @@ export async function markSomeSessionsDeleted(
     .where(and(inArray(sessions.id, some), isNull(sessions.deletedAt)))
     .returning({ id: sessions.id })
   return rows.length
-}
-
-/** What a session holds. */
-export async function measureSession(tx: Database, owner: Owner, sessionId: string): Promise<Extent> {
-  const isOfSession = and(eq(messages.userId, owner.userId), eq(messages.sessionId, sessionId))
-  const [ofMessages] = await tx.select({ n: count() }).from(messages).where(isOfSession)
-  const [ofFiles] = await tx
-    .select(filesOf)
-    .from(attachments)
-    .innerJoin(messages, eq(messages.id, attachments.messageId))
-    .where(isOfSession)
-  return { sessions: 1, messages: ofMessages?.n ?? 0, objects: ofFiles?.objects ?? 0, bytes: ofFiles?.bytes ?? 0 }
-}
-
-export const filesOf = {
-  objects: count(),
-  bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number),
-}
-
-export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
-  const [ofSessions] = await tx
-    .select({ n: count() })
-    .from(sessions)
-    .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
-  const [ofFiles] = await tx
-    .select(filesOf)
-    .from(attachments)
-    .where(and(eq(attachments.userId, owner.userId), eq(attachments.state, 'stored')))
-  return {
-    sessions: ofSessions?.n ?? 0,
-    messages: await tx.$count(messages, eq(messages.userId, owner.userId)),
-    objects: ofFiles?.objects ?? 0,
-    bytes: ofFiles?.bytes ?? 0,
-  }
 }
 
 /** Locks some batches of a session: an attempt that begins at this moment either counts, or finds its batch gone. */
@@ -238,12 +198,16 @@ export async function lockUser(
   return row
 }
 
-/** Frees the name, and kills the keys. */
+/** Frees the names, theirs and those of their threads, which no realm has any more; and kills the keys. */
 export async function markUserErased(tx: Database, owner: Owner): Promise<void> {
   await tx
     .update(users)
     .set({ erasedAt: sql`now()`, externalId: `erased:${owner.userId}` })
     .where(eq(users.id, owner.userId))
+  await tx
+    .update(threads)
+    .set({ realm: `erased:${owner.userId}` })
+    .where(eq(threads.userId, owner.userId))
   await tx.delete(userKeys).where(eq(userKeys.userId, owner.userId))
 }
 

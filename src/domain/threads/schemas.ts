@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { cleanText, keptInstant, opaqueObject, threadId } from '../text-schemas.ts'
+
+const title = cleanText(1_000)
+
+export const CreateThreadInput = z.strictObject({
+  id: threadId.optional(),
+  title: title.optional(),
+  metadata: opaqueObject.optional(),
+})
+export type CreateThreadInput = z.input<typeof CreateThreadInput>
+
+export const UpdateThreadInput = z.strictObject({ title: title.optional(), metadata: opaqueObject.optional() })
+export type UpdateThreadInput = z.input<typeof UpdateThreadInput>
+
+export const CloneThreadInput = CreateThreadInput.extend({
+  /** The newest so many of those that the other options leave. */
+  messageLimit: z.number().int().min(1).optional(),
+  /** Both inclusive. */
+  startDate: keptInstant.optional(),
+  endDate: keptInstant.optional(),
+  messageIds: z.array(cleanText(64)).max(10_000).optional(),
+})
+export type CloneThreadInput = z.input<typeof CloneThreadInput>
+
+/** A page of a list. */
+export interface ThreadPage {
+  /** 1..200 */
+  readonly limit: number
+  readonly offset: number
+}
