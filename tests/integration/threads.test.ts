@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { auditLog } from '../../src/db/schema/audit-log.ts'
 import { engineMemories } from '../../src/db/schema/engine-memories.ts'
 import { idempotencyKeys } from '../../src/db/schema/idempotency-keys.ts'
 import { observationRecords } from '../../src/db/schema/observation-records.ts'
@@ -71,6 +72,11 @@ describe('a thread', () => {
     await expect(findThread(await app.realm(), 't', bob.caller.userId)).rejects.toEqual(notFound)
     await expect(findThread(await app.realm(), 'other')).rejects.toEqual(notFound)
     expect((await findThread(await app.realm(), 't')).userId).toBe(ann.caller.userId)
+    const isDenied = and(eq(auditLog.target, `thread:${opened[0]?.id}`), eq(auditLog.result, 'denied'))
+    await until(
+      () => gateway.services.db.$count(auditLog, isDenied),
+      (count) => count === 2,
+    )
     // Another application's thread of the same name is another one.
     expect((await openThread(ctx, 't')).id).not.toBe(opened[0]?.id)
     await expect(openThread(ctx, '..')).rejects.toMatchObject({ code: 'invalid_request' })
