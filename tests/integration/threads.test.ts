@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { auditLog } from '../../src/db/schema/audit-log.ts'
 import { engineMemories } from '../../src/db/schema/engine-memories.ts'
+import { idempotencyKeys } from '../../src/db/schema/idempotency-keys.ts'
 import { observationRecords } from '../../src/db/schema/observation-records.ts'
 import { scopes } from '../../src/db/schema/scopes.ts'
 import { sessions } from '../../src/db/schema/sessions.ts'
@@ -10,6 +12,7 @@ import { users } from '../../src/db/schema/users.ts'
 import { continueErasure } from '../../src/domain/erasure/continue-erasure.ts'
 import { eraseUser } from '../../src/domain/erasure/erase-user.ts'
 import { getErasure } from '../../src/domain/erasure/get-erasure.ts'
+import { threadItself } from '../../src/domain/idempotency/answer-subject.ts'
 import { searchMemory } from '../../src/domain/search/search-memory.ts'
 import { cloneThread } from '../../src/domain/threads/clone-thread.ts'
 import { createThread } from '../../src/domain/threads/create-thread.ts'
@@ -69,6 +72,11 @@ describe('a thread', () => {
     await expect(findThread(await app.realm(), 't', bob.caller.userId)).rejects.toEqual(notFound)
     await expect(findThread(await app.realm(), 'other')).rejects.toEqual(notFound)
     expect((await findThread(await app.realm(), 't')).userId).toBe(ann.caller.userId)
+    const isDenied = and(eq(auditLog.target, `thread:${opened[0]?.id}`), eq(auditLog.result, 'denied'))
+    await until(
+      () => gateway.services.db.$count(auditLog, isDenied),
+      (count) => count === 2,
+    )
     // Another application's thread of the same name is another one.
     expect((await openThread(ctx, 't')).id).not.toBe(opened[0]?.id)
     await expect(openThread(ctx, '..')).rejects.toMatchObject({ code: 'invalid_request' })
@@ -158,6 +166,18 @@ describe('deleting a thread', () => {
     await exchange(ctx, again, [said('user', 'New.')])
     expect(await contentOf(ctx, again)).toHaveLength(2)
     await expect(deleteThread(ctx, thread)).rejects.toEqual(notFound)
+  })
+
+  it('takes the stored answers with it that speak of it, also of a thread without a message', async () => {
+    const { db } = gateway.services
+    const made = await createThread(ctx, {}, async (tx, row) => {
+      await tx
+        .insert(idempotencyKeys)
+        .values({ id: row.id, fingerprint: 'f', answer: 'It is called Plans.', ...threadItself(row) })
+    })
+    await deleteThread(ctx, made)
+    const [kept] = await db.select().from(idempotencyKeys).where(eq(idempotencyKeys.id, made.id))
+    expect(kept?.answer).toBe('erased')
   })
 
   it('keeps nothing of an exchange that was under way', async () => {

@@ -38,12 +38,23 @@ export function noteIfForeignMemory(ctx: ServiceContext, scope: MemoryScope, by:
   })
 }
 
+/** Not awaited, like `noteIfForeign`: `id` is our id of a thread that is known to be another resource's. */
+export function noteForeignThread(ctx: ServiceContext, id: string): void {
+  deny(ctx, 'thread', id).catch((error: unknown) => {
+    ctx.log.warn({ err: error, kind: 'thread' }, 'denied access not written down')
+  })
+}
+
 async function note(ctx: Omit<Context, 'turn'>, kind: TargetKind, id: string): Promise<void> {
   const target = await findForeign(ctx.services.db, ctx.caller, kind, id)
   if (target !== undefined) await deny(ctx, kind, target)
 }
 
-async function deny(ctx: Omit<Context, 'turn'> | ServiceContext, kind: TargetKind, target: string): Promise<void> {
+async function deny(
+  ctx: Omit<Context, 'turn'> | ServiceContext,
+  kind: TargetKind | 'thread',
+  target: string,
+): Promise<void> {
   const { db, events } = ctx.services
   const actor = actorOf(ctx)
   events.accessDenied(kind, actor.userId ?? actor.keyId ?? '', ctx.requestId)

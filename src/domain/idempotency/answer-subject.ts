@@ -16,3 +16,8 @@ export function memoriesOfUser(userId: string): AnswerSubject & { sessionId: str
 export function memoriesOfProject({ accountId, projectId }: MemoryScope): AnswerSubject & { sessionId: string } {
   return { sessionId: `memories:${accountId}/${projectId}` }
 }
+
+/** Of an answer that speaks of a thread, which may have no session yet. */
+export function threadItself({ id, userId }: { id: string; userId: string }): AnswerSubject & { sessionId: string } {
+  return { userId, sessionId: `thread:${id}` }
+}

@@ -1,3 +1,4 @@
+import { noteForeignThread } from '../audit/refuse-unknown.ts'
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
@@ -18,13 +19,17 @@ export async function openThread(ctx: ThreadContext, threadId: string): Promise<
     (await insertThread(db, ctx, { id: createId('thr'), externalId })) ??
     // Another request made it meanwhile.
     (await findThreadRow(db, ctx.realm, externalId))
-  if (thread?.userId !== ctx.caller.userId) throw unknownThread()
-  return thread
+  return ownThread(ctx, thread, ctx.caller.userId)
 }
 
 /** A thread that is there already, of any resource of the realm or (`userId`) of this one. `not_found` otherwise. */
 export async function findThread(ctx: RealmContext, threadId: string, userId?: string): Promise<ThreadRow> {
   const thread = await findThreadRow(ctx.services.db, ctx.realm, threadId)
-  if (!thread || (userId !== undefined && thread.userId !== userId)) throw unknownThread()
-  return thread
+  return ownThread(ctx, thread, userId ?? thread?.userId)
+}
+
+function ownThread(ctx: RealmContext, thread: ThreadRow | undefined, userId: string | undefined): ThreadRow {
+  if (thread && thread.userId === userId) return thread
+  if (thread) noteForeignThread(ctx, thread.id)
+  throw unknownThread()
 }

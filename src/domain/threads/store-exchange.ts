@@ -75,9 +75,10 @@ async function attempt(
   attempted.push(...before, ...batches.map(({ id }) => id))
   return storeBatches(ctx, batches, async (tx) => {
     // Locks the thread: its deletion, and other exchanges of it, come before or after this one.
-    if (!(await changeThread(tx, ctx.caller, thread.id, {}))) throw unknownThread()
+    const locked = await changeThread(tx, ctx.caller, thread.id, {})
+    if (!locked) throw unknownThread()
     if (before.length > 0 && (await areStored(tx, ctx.caller, before))) throw new StoredBefore()
-    const { sessionId } = await storeThreadBatches(tx, ctx, thread, batches)
+    const { sessionId } = await storeThreadBatches(tx, ctx, locked, batches)
     await noteMessages(tx, ctx, thread)
     return sessionId
   })
@@ -87,7 +88,7 @@ async function attempt(
 export async function storeThreadBatches(
   tx: Database,
   ctx: ThreadContext,
-  thread: Pick<ThreadRow, 'id'>,
+  thread: ThreadRow,
   batches: readonly PlannedBatch[],
 ): Promise<{ thread: ThreadRow; sessionId: string }> {
   let last: StoredBatch | undefined
@@ -98,9 +99,10 @@ export async function storeThreadBatches(
   }
   if (!last) throw new Error('There is nothing to store.')
   const sessionId = last.session.id
+  await flushWhenDue(tx, ctx, sessionId, last.position)
+  if (thread.sessionId === sessionId) return { thread, sessionId }
   const changed = await changeThread(tx, ctx.caller, thread.id, { sessionId })
   if (!changed) throw unknownThread()
-  await flushWhenDue(tx, ctx, sessionId, last.position)
   return { thread: changed, sessionId }
 }
 
