@@ -6,7 +6,8 @@ import { GatewayError } from '../errors.ts'
 import { eraseAnswersOfProject, eraseAnswersOfUser } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
 import { leaveRealm } from '../threads/queries.ts'
-import { insertErasure, lockUser, markUserErased, measureUser, type NamedUser } from './queries.ts'
+import { measureUser } from './measure-queries.ts'
+import { insertErasure, lockUser, markUserErased, type NamedUser } from './queries.ts'
 
 /**
  * Erases a user: from the commit on their keys are dead and all that was theirs is hidden; a job removes it. The name is free for
