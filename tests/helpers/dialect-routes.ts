@@ -1,11 +1,12 @@
 import { type Answer, call } from './client.ts'
 import { type DialectIds, wordless } from './dialect-owner.ts'
 
-export type Dialect = 'layer' | 'stack' | 'sync' | 'mastra'
+export type Dialect = 'layer' | 'stack' | 'sync' | 'mastra' | 'openai'
 
 export interface RouteRequest {
   readonly path: string
   readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A route of a dialect, with a request that it would take. */
@@ -384,6 +385,27 @@ const mastraRoutes: Table = {
   }),
 }
 
+const CHAT = 'What of the harbour lighthouse?'
+/** A chat in a thread, which is another's own where another sends it. */
+const chat = (path: string, body: object): Draft => ({
+  request: ({ thread }) => ({ path, body: { model: 'echo/echo', ...body }, headers: { 'x-thread-id': thread } }),
+  status: 200,
+  toOtherEndUser: 404,
+})
+const messages = [{ role: 'user', content: CHAT }]
+
+const openAiRoutes: Table = {
+  ...group('openai', 'write', {
+    'POST /v1/chat/completions': chat('/v1/chat/completions', { messages }),
+    'POST /v1/responses': chat('/v1/responses', { input: CHAT }),
+    'POST /v1/messages': chat('/v1/messages', { messages, max_tokens: 10 }),
+  }),
+  ...group('openai', 'read', {
+    'GET /v1/models': get(() => '/v1/models'),
+    'GET /v1/models/:id{.+}': get(() => '/v1/models/echo/echo'),
+  }),
+}
+
 /** Every route of the dialects that needs a key, by method and path as the router has them. */
 export const guardedRoutes: Table = {
   ...layerRoutes,
@@ -392,6 +414,7 @@ export const guardedRoutes: Table = {
   ...syncV1Routes,
   ...syncOrgRoutes,
   ...mastraRoutes,
+  ...openAiRoutes,
 }
 
 /** Those that tell everybody the same, whoever asks. */
@@ -424,9 +447,9 @@ export interface Sender {
 
 export function sendDialect(base: string, route: string, ids: DialectIds, sender: Sender): Promise<Answer> {
   const { dialect, request } = guardedRoutes[route]!
-  const { path, body } = request(ids)
+  const { path, body, headers: own } = request(ids)
   const isForm = body instanceof FormData
-  const headers: Record<string, string> = { ...sender.headers }
+  const headers: Record<string, string> = { ...own, ...sender.headers }
   if (sender.key !== undefined) {
     if (dialect === 'sync' && !sender.key.startsWith('uk_')) headers['x-api-key'] = sender.key
     else headers.authorization = `Bearer ${sender.key}`
@@ -436,9 +459,11 @@ export function sendDialect(base: string, route: string, ids: DialectIds, sender
     // The v1 routes have the end user in the request itself.
     if (sender.endUser !== undefined && !path.startsWith('/v1/')) headers['x-end-user-id'] = sender.endUser
   }
-  // A user's own key names its user.
-  const isNative = sender.key?.startsWith('uk_')
-  if (dialect === 'mastra' && sender.endUser !== undefined && !isNative) headers['x-resource-id'] = sender.endUser
+  if (dialect === 'mastra' || dialect === 'openai') {
+    // A native user is nobody but themselves.
+    const resource = sender.key?.startsWith('uk_') ? ids.endUser : sender.endUser
+    if (resource !== undefined) headers['x-resource-id'] = resource
+  }
   if (body !== undefined && !isForm) headers['content-type'] = 'application/json'
   return call(base + path, {
     method: route.split(' ')[0] ?? 'GET',

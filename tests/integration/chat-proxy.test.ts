@@ -227,6 +227,13 @@ describe("a caller's own key", () => {
     expect(provider.calls).toHaveLength(before)
   })
 
+  it('is none of the gateway: those go to no provider, whichever header has them', async () => {
+    for (const header of [{ authorization: `Bearer ${key}` }, { 'x-api-key': key }]) {
+      await pass('/v1/chat/completions', 'openai/gpt-x', header)
+      expect(JSON.stringify(provider.calls.at(-1)!.headers)).not.toContain(key)
+    }
+  })
+
   it('is not sent where models are listed, and is in no log line; neither are the others', async () => {
     const url = `${gateway.url}/v1/models`
     await call(url, { headers: { 'x-memory-gateway-authorization': `Bearer ${key}`, authorization: `Bearer ${own}` } })

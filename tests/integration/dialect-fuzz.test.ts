@@ -79,14 +79,25 @@ const values = [
   '[1,"a",null]',
   '[9007199254740991]',
 ]
-/** Fields that some route of the three takes. */
+/** Fields that some route of a dialect takes. */
 const fields =
-  'content text external_user_id user_id end_user_id metadata query limit offset k top_k similarity_threshold message conversation_id max_age_days min_importance max_memories archive_only dry_run name messages role agent_id agent_name agent_type team_id session_id cursor order memory_type min_confidence include_embedding mode hard memory_ids include_team include_project confidence format created_at timeWindowDays analysisDepth minPatternStrength check_redundancy consolidation_frequency reflection_enabled source event_type tags ttl_minutes importance deduplicate client_ref items filters weights traversal_depth since until before after tier include_summaries sources prompt_template recall_k max_tokens lossless to_memory_id relationship_type signal comment content_types relation_types route include_reasoning max_memories decision_id winning_memory_id depth memory_id tenant_id speaker occurred_at prompt types turns extract payload seq idempotency_key ids delete_derived_facts namespace namespace_prefix prefix max_depth key keys value replace_derived_facts url events project_id description retry_config signature_config event_type since_minutes statuses page page_size status_filter endpoint_id key_ids __proto__ constructor'.split(
+  'content text external_user_id user_id end_user_id metadata query limit offset k top_k similarity_threshold message conversation_id max_age_days min_importance max_memories archive_only dry_run name messages role agent_id agent_name agent_type team_id session_id cursor order memory_type min_confidence include_embedding mode hard memory_ids include_team include_project confidence format created_at timeWindowDays analysisDepth minPatternStrength check_redundancy consolidation_frequency reflection_enabled source event_type tags ttl_minutes importance deduplicate client_ref items filters weights traversal_depth since until before after tier include_summaries sources prompt_template recall_k max_tokens lossless to_memory_id relationship_type signal comment content_types relation_types route include_reasoning max_memories decision_id winning_memory_id depth memory_id tenant_id speaker occurred_at prompt types turns extract payload seq idempotency_key ids delete_derived_facts namespace namespace_prefix prefix max_depth key keys value replace_derived_facts url events project_id description retry_config signature_config event_type since_minutes statuses page page_size status_filter endpoint_id key_ids resourceId title id newThreadId options from to __proto__ constructor'.split(
     ' ',
   )
 
 /** More fields of routes, that every second request has too: each is looked at only where it is. */
 const more: Readonly<Record<string, object>> = {
+  'POST /v1/memory/threads': { id: 'a thread', title: 'x', metadata: { a: 1 } },
+  'PATCH /v1/memory/threads/:thread_id': { resourceId: 'x', metadata: { note: 'x', deep: { list: [1, null] } } },
+  'POST /v1/memory/threads/:thread_id/clone': {
+    newThreadId: 'a clone',
+    title: 'x',
+    metadata: { a: 1 },
+    options: {
+      messageLimit: 2,
+      messageFilter: { startDate: '2024-01-01T00:00:00Z', endDate: '2999-01-01T00:00:00Z', messageIds: ['msg_1'] },
+    },
+  },
   'POST /v1/memory': { metadata: { note: 'x', deep: { list: [1, true, null] } } },
   'POST /v1/chat': { top_k: 3, conversation_id: 'c' },
   'POST /api/v1/memories': {
@@ -219,13 +230,14 @@ function mutate(draft: Draft, random: Random): void {
     segments[1 + random.below(segments.length - 1)] = encodeURIComponent(random.of(texts).toWellFormed()).slice(0, 900)
     draft.path = segments.join('/') + (query === undefined ? '' : `?${query}`)
   } else if (kind === 7) {
-    draft.headers[random.of(['x-end-user-id', 'x-project-id', 'idempotency-key', 'content-type', 'range'])] =
-      Buffer.from(
-        random
-          .of(texts)
-          .slice(0, 300)
-          .replaceAll(/[\0\r\n]/g, '%'),
-      ).toString('latin1')
+    draft.headers[
+      random.of(['x-end-user-id', 'x-project-id', 'x-resource-id', 'idempotency-key', 'content-type', 'range'])
+    ] = Buffer.from(
+      random
+        .of(texts)
+        .slice(0, 300)
+        .replaceAll(/[\0\r\n]/g, '%'),
+    ).toString('latin1')
   } else if (kind === 8 && typeof draft.body === 'string' && random.isOne(3)) {
     draft.body = random.of(values)
   } else {

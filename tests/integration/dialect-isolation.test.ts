@@ -129,7 +129,7 @@ async function makeNative(): Promise<Player> {
     native: user,
     nativeIds: { resource: resource.body.resource_id, attachment: added.body.attachments[0].attachment_id, session },
     sender: (dialect) =>
-      dialect === 'sync' || dialect === 'mastra' ? { key: user.key, project: 'default', endUser: 'nobody' } : undefined,
+      dialect === 'layer' || dialect === 'stack' ? undefined : { key: user.key, project: 'default', endUser: 'nobody' },
     ids: {
       ...unknownDialectIds(NAME),
       memory: named(kept.id),
@@ -177,7 +177,7 @@ const looks = Object.entries(guardedRoutes).filter(
   ([route, { scope }]) =>
     route.startsWith('GET') ||
     scope === 'read' ||
-    /(chat|legacy|prune|consolidate|reflect|export|api-keys\/:id\S+\/test)$/.test(route),
+    /(chat|legacy|completions|responses|messages|prune|consolidate|reflect|export|api-keys\/:id\S+\/test)$/.test(route),
 )
 
 function marksOf(text: string, whose: readonly Player[]): string[] {
@@ -201,6 +201,9 @@ describe('of five who have the same name', () => {
         'POST /v1/memory/recall',
         'POST /v1/history/list',
         'GET /v1/memory/threads/:thread_id/messages',
+        'POST /v1/chat/completions',
+        'POST /v1/responses',
+        'POST /v1/messages',
         'GET /v1/memory/threads/:thread_id/files/:file_id',
       ]) {
         expect(found, one.name).toContain(route)

@@ -109,6 +109,7 @@ const UNAUTHENTICATED: Readonly<Record<Dialect, object>> = {
   stack: { error: 'Invalid API key' },
   sync: { error: { code: 'UNAUTHENTICATED', message: expect.stringMatching(/\S/) } },
   mastra: { error: { type: 'authentication_error', message: expect.stringMatching(/\S/) } },
+  openai: { error: { type: 'authentication_error', message: expect.stringMatching(/\S/) } },
 }
 const TEXT = expect.stringMatching(/\S/)
 
@@ -122,6 +123,7 @@ function expectRefusal(dialect: Dialect, answer: Answer, status: number) {
     stack: { error: TEXT },
     sync: { error: { code: TEXT, message: TEXT } },
     mastra: { error: { type: TEXT, message: TEXT } },
+    openai: { error: { type: TEXT, message: TEXT } },
   }
   expect(answer.body).toMatchObject(envelope[dialect])
 }
@@ -170,73 +172,79 @@ describe.each(all.filter((entry) => !isRead(entry)))('%s', (route, { dialect, st
   })
 })
 
-describe.each(all)('%s, for a stranger', (route, { dialect, scope, status, toOthers = status, ofProject }) => {
-  const ask = (sender: Sender, ids: DialectIds = owner.ids) => sendDialect(base, route, ids, sender)
-  const named = () => naming(owner)
+describe.each(all)(
+  '%s, for a stranger',
+  (route, { dialect, scope, status, toOthers = status, toOtherEndUser = toOthers, ofProject }) => {
+    const ask = (sender: Sender, ids: DialectIds = owner.ids) => sendDialect(base, route, ids, sender)
+    const named = () => naming(owner)
 
-  it('refuses no key, and a wrong, malformed, revoked or expired one, alike', async () => {
-    const wrong = [
-      undefined,
-      issueKey('mgk_live_').secret,
-      'mgk_live_x',
-      `${owner.projectKey.slice(0, -1)}!`,
-      `${owner.projectKey}x`,
-      issueKey('uk_').secret,
-      keys.revoked,
-      keys.expired,
-    ]
-    for (const key of wrong) {
-      const answer = await ask({ key, ...named() })
-      expectRefusal(dialect, answer, 401)
-      expect(answer.body).toMatchObject(UNAUTHENTICATED[dialect])
-      expect(answer.headers.get('www-authenticate')).toBe('Bearer')
-    }
-  })
-
-  it('refuses a key without the scope', async () => {
-    const lesser = scope === 'read' ? [keys.writes] : scope === 'write' ? [keys.reads] : [keys.reads, keys.writes]
-    for (const key of lesser) expectRefusal(dialect, await ask({ key, ...named() }), 403)
-  })
-
-  it("keeps the owner's from a key of another account that names it", async () => {
-    const stranger = await makeAccount(gateway, {
-      scopes: ['admin'],
-      ...(dialect !== 'sync' && { project_id: 'demo' }),
+    it('refuses no key, and a wrong, malformed, revoked or expired one, alike', async () => {
+      const wrong = [
+        undefined,
+        issueKey('mgk_live_').secret,
+        'mgk_live_x',
+        `${owner.projectKey.slice(0, -1)}!`,
+        `${owner.projectKey}x`,
+        issueKey('uk_').secret,
+        keys.revoked,
+        keys.expired,
+      ]
+      for (const key of wrong) {
+        const answer = await ask({ key, ...named() })
+        expectRefusal(dialect, answer, 401)
+        expect(answer.body).toMatchObject(UNAUTHENTICATED[dialect])
+        expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+      }
     })
-    const foreign = await ask({ key: stranger.apiKey, ...named() })
-    expect(foreign.status, JSON.stringify(foreign.body)).toBe(toOthers)
-    expectNothingForeign(foreign)
-    if (toOthers !== 404) return
-    expectRefusal(dialect, foreign, 404)
-    const unknown = await ask({ key: stranger.apiKey, ...named() }, unknownDialectIds(owner.ids.endUser))
-    expect([unknown.status, unknown.body]).toEqual([foreign.status, foreign.body])
-  })
 
-  it("keeps the owner's from a key of another project of the account", async () => {
-    const answer = await ask({ key: keys.elsewhere, endUser: owner.ids.endUser })
-    expect(answer.status, JSON.stringify(answer.body)).toBe(route === 'POST /org/projects' ? 403 : toOthers)
-    expectNothingForeign(answer)
-    if (dialect === 'sync') expectRefusal(dialect, await ask({ key: keys.elsewhere, ...named() }), 403)
-  })
+    it('refuses a key without the scope', async () => {
+      const lesser = scope === 'read' ? [keys.writes] : scope === 'write' ? [keys.reads] : [keys.reads, keys.writes]
+      for (const key of lesser) expectRefusal(dialect, await ask({ key, ...named() }), 403)
+    })
 
-  it.runIf((dialect === 'sync' && !ofProject) || dialect === 'mastra')("keeps an end user's from another", async () => {
-    const ids = { ...owner.ids, endUser: 'somebody-else' }
-    const key = dialect === 'mastra' ? owner.projectKey : owner.apiKey
-    const answer = await ask({ key, project: 'demo', endUser: 'somebody-else' }, ids)
-    expect(answer.status, JSON.stringify(answer.body)).toBe(toOthers)
-    expectNothingForeign(answer)
-  })
+    it("keeps the owner's from a key of another account that names it", async () => {
+      const stranger = await makeAccount(gateway, {
+        scopes: ['admin'],
+        ...(dialect !== 'sync' && { project_id: 'demo' }),
+      })
+      const foreign = await ask({ key: stranger.apiKey, ...named() })
+      expect(foreign.status, JSON.stringify(foreign.body)).toBe(toOthers)
+      expectNothingForeign(foreign)
+      if (toOthers !== 404) return
+      expectRefusal(dialect, foreign, 404)
+      const unknown = await ask({ key: stranger.apiKey, ...named() }, unknownDialectIds(owner.ids.endUser))
+      expect([unknown.status, unknown.body]).toEqual([foreign.status, foreign.body])
+    })
 
-  it('keeps it from a native user', async () => {
-    const ids = { ...owner.ids, endUser: native.id }
-    const answer = await ask({ key: native.key, project: 'demo', endUser: owner.ids.endUser }, ids)
-    const isTheirs = scope !== 'admin' && route !== 'PUT /memory/ontology'
-    if (dialect === 'layer' || dialect === 'stack') expectRefusal(dialect, answer, 401)
-    else if (!isTheirs) expectRefusal(dialect, answer, 403)
-    else expect(answer.status, JSON.stringify(answer.body)).toBe(toOthers)
-    expectNothingForeign(answer)
-  })
-})
+    it("keeps the owner's from a key of another project of the account", async () => {
+      const answer = await ask({ key: keys.elsewhere, endUser: owner.ids.endUser })
+      expect(answer.status, JSON.stringify(answer.body)).toBe(route === 'POST /org/projects' ? 403 : toOthers)
+      expectNothingForeign(answer)
+      if (dialect === 'sync') expectRefusal(dialect, await ask({ key: keys.elsewhere, ...named() }), 403)
+    })
+
+    it.runIf((dialect === 'sync' && !ofProject) || dialect === 'mastra' || dialect === 'openai')(
+      "keeps an end user's from another",
+      async () => {
+        const ids = { ...owner.ids, endUser: 'somebody-else' }
+        const key = dialect === 'sync' ? owner.apiKey : owner.projectKey
+        const answer = await ask({ key, project: 'demo', endUser: 'somebody-else' }, ids)
+        expect(answer.status, JSON.stringify(answer.body)).toBe(toOtherEndUser)
+        expectNothingForeign(answer)
+      },
+    )
+
+    it('keeps it from a native user', async () => {
+      const ids = { ...owner.ids, endUser: native.id }
+      const answer = await ask({ key: native.key, project: 'demo', endUser: owner.ids.endUser }, ids)
+      const isTheirs = scope !== 'admin' && route !== 'PUT /memory/ontology'
+      if (dialect === 'layer' || dialect === 'stack') expectRefusal(dialect, answer, 401)
+      else if (!isTheirs) expectRefusal(dialect, answer, 403)
+      else expect(answer.status, JSON.stringify(answer.body)).toBe(toOthers)
+      expectNothingForeign(answer)
+    })
+  },
+)
 
 it("leaves the owner's things as they were after all that", async () => {
   expect(await picture(owner)).toBe(before)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { observationRecords } from '../../src/db/schema/observation-records.ts'
 import { createApiKey } from '../../src/domain/accounts/create-api-key.ts'
 import { eraseUser } from '../../src/domain/erasure/erase-user.ts'
 import { issueKey } from '../../src/domain/secret-key.ts'
@@ -290,6 +291,53 @@ describe('what was observed', () => {
       const { status, body } = await askThreads(app(), 'GET', at(id, `/observations/history${query}`))
       expect([query, status, body]).toMatchObject([query, 400, INVALID])
     }
+  })
+})
+
+describe('a record of observations', () => {
+  it('is shown by the names of the framework, with those before it as history', async () => {
+    const thread = await make()
+    const ctx = await resourceContext(gateway, account.apiKey, thread.resourceId)
+    const { id: threadId, userId } = await say(ctx, thread.id, [said('user', 'My name is Alex.')])
+    const common = { userId, threadId, observedThrough: Date.now(), observationTokens: 12, totalTokensObserved: 99 }
+    const chunk = { observations: '* chunk', tokens: 3, messageTokens: 30, through: 1, at: Date.UTC(2026, 4, 1) }
+    await gateway.services.db.insert(observationRecords).values([
+      { ...common, id: `obs_${threadId}_1`, generation: 0, origin: 'initial', observations: '* first' },
+      {
+        ...common,
+        id: `obs_${threadId}_2`,
+        generation: 1,
+        origin: 'reflection',
+        observations: '* User is Alex',
+        buffered: [chunk],
+        lastObservedAt: new Date(Date.UTC(2026, 4, 2)),
+      },
+    ])
+    const read = async (rest: string) => (await askThreads(app(), 'GET', at(thread.id, `/observations${rest}`))).body
+    expect(await read('')).toEqual({ observations: '* User is Alex' })
+    const { record } = await read('/record')
+    expect(record).toMatchObject({
+      scope: 'thread',
+      threadId: thread.id,
+      resourceId: thread.resourceId,
+      originType: 'reflection',
+      generationCount: 1,
+      activeObservations: '* User is Alex',
+      observationTokenCount: 12,
+      totalTokensObserved: 99,
+      lastObservedAt: '2026-05-02T00:00:00.000Z',
+      isObserving: false,
+      isBufferingReflection: false,
+      config: { observation: { messageTokens: 30_000 }, reflection: { observationTokens: 40_000 } },
+    })
+    expect(record.bufferedObservationChunks).toEqual([
+      { observations: '* chunk', tokenCount: 3, messageTokens: 30, lastObservedAt: '2026-05-01T00:00:00.000Z' },
+    ])
+    expect(JSON.stringify(record)).not.toContain(userId)
+    const { records } = await read('/history')
+    expect(records.map(({ generationCount }: { generationCount: number }) => generationCount)).toEqual([1, 0])
+    expect((await read('/history?limit=1&offset=1')).records).toMatchObject([{ activeObservations: '* first' }])
+    expect(await read('/history?to=2020-01-01')).toEqual({ records: [] })
   })
 })
 
