@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
 import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
+import { createModelGateway } from './adapters/model-provider/forwarder.ts'
 import { createOpenAiCompatibleModel } from './adapters/model-provider/openai-compatible.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
@@ -52,20 +53,19 @@ const STORE_CALLS = new Set<keyof ObjectStore>(['put', 'get', 'head', 'delete'])
 const BACKEND_CALLS = new Set<keyof MemoryBackend>(['search'])
 const MODEL_CALLS = new Set<keyof ModelProvider>(['complete'])
 
+export interface ServiceOptions {
+  readonly log: Log
+  readonly progress?: StartupProgress
+  /** How often jobs are looked for. */
+  readonly pollSeconds?: number
+  /** An open and migrated database to use instead of the configured embedded one; closed with the services. */
+  readonly database?: DatabaseConnection
+  /** Is told the admin key, if this start made it: nobody else ever is. */
+  readonly onAdminKey?: (secret: string) => void
+}
+
 /** The composition root: picks the adapters, opens them in order, and closes them in reverse. */
-export async function createServices(
-  config: Config,
-  options: {
-    log: Log
-    progress?: StartupProgress
-    /** How often jobs are looked for. */
-    pollSeconds?: number
-    /** An open and migrated database to use instead of the configured embedded one; closed with the services. */
-    database?: DatabaseConnection
-    /** Is told the admin key, if this start made it: nobody else ever is. */
-    onAdminKey?: (secret: string) => void
-  },
-): Promise<Services> {
+export async function createServices(config: Config, options: ServiceOptions): Promise<Services> {
   const { log, progress = () => {} } = options
   await using opened = new AsyncDisposableStack()
   const metrics = createMetrics()
@@ -88,6 +88,7 @@ export async function createServices(
   await warnIfAway(backend, log)
   const chatModel = config.chatModel && createOpenAiCompatibleModel(config.chatModel)
   opened.defer(() => chatModel?.close())
+  const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
   const webhooks = opened.adopt(createHttpWebhookSender(config.webhooks), (sender) => sender.close())
 
   progress('starting the job queue')
@@ -120,6 +121,7 @@ export async function createServices(
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
     observation: config.observation,
+    modelGateway,
     recall: config.recall,
     plans,
     usage,

@@ -4,6 +4,7 @@ import type { KeyScope } from '../db/schema/api-keys.ts'
 import type { Events } from '../observability/events.ts'
 import type { Log } from '../observability/logger.ts'
 import type { MemoryBackend } from '../ports/memory-backend.ts'
+import type { ModelGateway } from '../ports/model-gateway.ts'
 import type { ModelProvider } from '../ports/model-provider.ts'
 import type { ObjectStore } from '../ports/object-store.ts'
 import type { WebhookSender } from '../ports/webhook-sender.ts'
@@ -59,6 +60,7 @@ export interface DomainServices {
   readonly relayWaitMs: number
   /** Undefined if no chat model is configured. */
   readonly chatModel: ModelProvider | undefined
+  readonly modelGateway: ModelGateway
   readonly observation: ObservationSettings
   readonly recall: RecallSettings
   /** By name. */

@@ -32,6 +32,8 @@ export interface HttpEnv {
     /** For the log line: how the request failed, and whose it was. */
     errorCode: string
     userId: string
+    /** For the log line: which provider a chat went to, and when it began its answer. */
+    upstream: { readonly provider: string; readonly upstreamStatus: number; readonly upstreamMs: number }
     /** Our ids of what the request made or touched. */
     ids: Readonly<Record<string, string | readonly string[]>>
     /** What a JSON body holds while it is in memory. */

@@ -51,6 +51,13 @@ export function createMetrics() {
       help: 'Objects deleted by the sweeper.',
       registers,
     }),
+    modelAnswers: new Histogram({
+      name: 'gateway_model_seconds',
+      help: 'Time until a model provider began its answer to a chat through the proxy.',
+      labelNames: ['provider', 'status'] as const,
+      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
+      registers,
+    }),
     chatFilesNotKept: new Counter({
       name: 'gateway_chat_files_not_kept_total',
       help: 'Files of chats that are remembered by their placeholder only, by reason.',

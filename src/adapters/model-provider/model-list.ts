@@ -11,6 +11,8 @@ const WAIT_MS = 5_000
 const KEPT_MS = 60_000
 /** A provider that failed is asked again after this long. */
 const KEPT_FAILURE_MS = 10_000
+/** The year 9999. */
+const MAX_SECONDS = 253_402_300_799
 const MAX_BYTES = 8 * 1024 * 1024
 
 const text = z.string().max(1_000).catch('')
@@ -18,7 +20,7 @@ const answer = z.object({
   data: z.array(
     z.object({
       id: z.string().min(1).max(512),
-      created: z.number().int().min(0).catch(0),
+      created: z.number().int().min(0).max(MAX_SECONDS).catch(0),
       created_at: text,
       display_name: text,
       name: text,

@@ -70,7 +70,12 @@ export interface AnswerTap {
   readonly sequence: number
 
   push(chunk: Buffer): Buffer[]
+  /** The end of the answer. Of a stream, what is pushed after it passes. */
   rest(): Buffer[]
   /** What was said until now. May be called before `rest`. */
   answer(): Answer
+}
+
+export function isEventStream(contentType: string | undefined): boolean {
+  return /^\s*text\/event-stream\b/i.test(contentType ?? '')
 }

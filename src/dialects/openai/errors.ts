@@ -4,7 +4,7 @@ import type { HttpContext } from '../../http/context.ts'
 import { MalformedRequestError, noteFailure, STATUS_OF } from '../../http/errors.ts'
 import type { ModelGatewayError, ModelGatewayFailure } from '../../ports/model-gateway.ts'
 import type { ChatFormat } from './chat-format.ts'
-import { formatOf } from './formats/index.ts'
+import { formatOf } from './chat-formats.ts'
 
 const TYPE_OF: Partial<Record<ErrorCode, string>> = {
   invalid_request: 'invalid_request_error',

@@ -1,3 +1,19 @@
+import {
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COMMA,
+  JsonSpanError,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+  skipSpace,
+  stringEnd,
+  valueEnd,
+  valueStart,
+} from './json-scan.ts'
+
+export { JsonSpanError } from './json-scan.ts'
+
 /** Where a value stands in the bytes: from `start` up to, without, `end`. */
 export interface Span {
   readonly start: number
@@ -9,33 +25,10 @@ export interface Edit extends Span {
   readonly text: string
 }
 
-/** The bytes are no JSON object as it is needed here. `position` is the offset of the byte at fault. */
-export class JsonSpanError extends Error {
-  override name = 'JsonSpanError'
-  readonly position: number
-  constructor(reason: string, position: number) {
-    super(`The body is not valid JSON: ${reason} at byte ${position}.`)
-    this.position = position
-  }
-}
-
-const MAX_DEPTH = 500
 /** Real bodies have some dozens. */
 const MAX_MEMBERS = 1_000
 /** In bytes, escapes included. What is longer is none of the names that anything here asks for. */
 const LONGEST_NAME = 200
-/** A string is looked through byte by byte so far; beyond, and after an escaped quote, the native search pays off again. */
-const NEAR = 32
-const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
-
-const QUOTE = 0x22
-const COMMA = 0x2c
-const COLON = 0x3a
-const OPEN_ARRAY = 0x5b
-const BACKSLASH = 0x5c
-const CLOSE_ARRAY = 0x5d
-const OPEN_OBJECT = 0x7b
-const CLOSE_OBJECT = 0x7d
 
 /**
  * Finds values in JSON text without parsing the whole, so that a body can be changed in one place and stays as it was,
@@ -49,10 +42,11 @@ export class JsonSpans {
   readonly #bytes: Buffer
   readonly #members = new Map<string, Span>()
   readonly #repeated = new Map<string, number>()
+  readonly #isEmpty: boolean
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
-    const start = this.#space(bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0)
+    const start = skipSpace(bytes, bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0)
     if (bytes[start] !== OPEN_OBJECT) throw new JsonSpanError('an object is expected', start)
     let count = 0
     const end = this.#walkObject(start, (name, value) => {
@@ -61,9 +55,10 @@ export class JsonSpans {
       if (this.#members.has(name)) this.#repeated.set(name, value.start)
       else this.#members.set(name, value)
     })
-    const after = this.#space(end)
+    const after = skipSpace(bytes, end)
     if (after < bytes.length) throw new JsonSpanError('something follows the object', after)
     this.root = { start, end }
+    this.#isEmpty = count === 0
   }
 
   /**
@@ -89,12 +84,12 @@ export class JsonSpans {
   /** The elements of an array, in order; none of what is no array. */
   *elements(array: Span): Generator<Span> {
     if (this.#bytes[array.start] !== OPEN_ARRAY) return
-    let at = this.#space(array.start + 1)
+    let at = skipSpace(this.#bytes, array.start + 1)
     while (this.#bytes[at] !== CLOSE_ARRAY) {
-      const end = this.#value(at)
+      const end = valueEnd(this.#bytes, at)
       yield { start: at, end }
-      at = this.#space(end)
-      if (this.#bytes[at] === COMMA) at = this.#space(at + 1)
+      at = skipSpace(this.#bytes, end)
+      if (this.#bytes[at] === COMMA) at = skipSpace(this.#bytes, at + 1)
     }
   }
 
@@ -120,6 +115,12 @@ export class JsonSpans {
     }
   }
 
+  /** The edit that gives the outermost object a member more. `json` is its value. */
+  addMember(name: string, json: string): Edit {
+    const at = this.root.start + 1
+    return { start: at, end: at, text: `${JSON.stringify(name)}:${json}${this.#isEmpty ? '' : ','}` }
+  }
+
   /** A member of the outermost object that is a string. */
   text(name: string): string | undefined {
     const span = this.member(name)
@@ -130,118 +131,25 @@ export class JsonSpans {
   /** Visits the members of the object at `at`; a name is undefined if it is too long to be one that matters. */
   #walkObject(at: number, visit: (name: string | undefined, value: Span) => void): number {
     const bytes = this.#bytes
-    let next = this.#space(at + 1)
+    let next = skipSpace(this.#bytes, at + 1)
     if (bytes[next] === CLOSE_OBJECT) return next + 1
     for (;;) {
-      const start = this.#afterName(next)
-      const end = this.#value(start)
+      const start = valueStart(this.#bytes, next)
+      const end = valueEnd(this.#bytes, start)
       visit(this.#nameAt(next), { start, end })
-      next = this.#space(end)
+      next = skipSpace(this.#bytes, end)
       if (bytes[next] === CLOSE_OBJECT) return next + 1
       if (bytes[next] !== COMMA) throw new JsonSpanError('a comma or a closing brace is expected', next)
-      next = this.#space(next + 1)
+      next = skipSpace(this.#bytes, next + 1)
     }
-  }
-
-  /** The end of the value at `at`. */
-  #value(at: number): number {
-    const bytes = this.#bytes
-    const closers: number[] = []
-    let next = at
-    for (;;) {
-      const first = bytes[next]
-      if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
-        if (closers.length === MAX_DEPTH) throw new JsonSpanError('it nests too deep', next)
-        const closer = first === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY
-        next = this.#space(next + 1)
-        if (bytes[next] !== closer) {
-          closers.push(closer)
-          if (closer === CLOSE_OBJECT) next = this.#afterName(next)
-          continue
-        }
-        next++
-      } else {
-        next = this.#scalar(next)
-      }
-      while (closers.length > 0) {
-        next = this.#space(next)
-        const closer = closers.at(-1)
-        if (bytes[next] === COMMA) {
-          next = this.#space(next + 1)
-          if (closer === CLOSE_OBJECT) next = this.#afterName(next)
-          break
-        }
-        if (bytes[next] !== closer) throw new JsonSpanError('a comma or a closing bracket is expected', next)
-        closers.pop()
-        next++
-      }
-      if (closers.length === 0) return next
-    }
-  }
-
-  /** Where the value begins whose member's name is at `at`. */
-  #afterName(at: number): number {
-    if (this.#bytes[at] !== QUOTE) throw new JsonSpanError('a name in quotes is expected', at)
-    const colon = this.#space(this.#string(at))
-    if (this.#bytes[colon] !== COLON) throw new JsonSpanError('a colon is expected', colon)
-    return this.#space(colon + 1)
   }
 
   #nameAt(at: number): string | undefined {
-    const end = this.#string(at)
+    const end = stringEnd(this.#bytes, at)
     if (end - at > LONGEST_NAME) return undefined
     const name = this.parse({ start: at, end })
     return typeof name === 'string' ? name : undefined
   }
-
-  #scalar(at: number): number {
-    const bytes = this.#bytes
-    const first = bytes[at]
-    if (first === QUOTE) return this.#string(at)
-    let end = at
-    while (end < bytes.length && isOfScalar(bytes[end] ?? 0)) end++
-    const text = bytes.latin1Slice(at, end)
-    if (text !== 'true' && text !== 'false' && text !== 'null' && !NUMBER.test(text)) {
-      throw new JsonSpanError('a value is expected', at)
-    }
-    return end
-  }
-
-  /** The end of the string whose opening quote is at `open`. */
-  #string(open: number): number {
-    const bytes = this.#bytes
-    let next = open + 1
-    for (;;) {
-      const near = Math.min(next + NEAR, bytes.length)
-      while (next < near) {
-        const byte = bytes[next]
-        if (byte === QUOTE) return next + 1
-        next += byte === BACKSLASH ? 2 : 1
-      }
-      const quote = next < bytes.length ? bytes.indexOf(QUOTE, next) : -1
-      if (quote === -1) throw new JsonSpanError('a string does not end', open)
-      let backslashes = 0
-      while (quote - backslashes > next && bytes[quote - backslashes - 1] === BACKSLASH) backslashes++
-      if (backslashes % 2 === 0) return quote + 1
-      next = quote + 1
-    }
-  }
-
-  #space(at: number): number {
-    const bytes = this.#bytes
-    let next = at
-    for (;;) {
-      const byte = bytes[next]
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return next
-      next++
-    }
-  }
-}
-
-/** Letters of `true`, `false`, `null`, and what numbers are made of. */
-function isOfScalar(byte: number): boolean {
-  if (byte >= 0x30 && byte <= 0x39) return true
-  return (byte >= 0x61 && byte <= 0x7a) || byte === 0x2d || byte === 0x2b || byte === 0x2e || byte === 0x45
 }
 
 /** The bytes with the edits made. `chunks` share the memory of `bytes` where nothing changes; `length` is their sum. */
