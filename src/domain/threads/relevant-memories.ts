@@ -32,10 +32,7 @@ const SPARE = 3
 
 const NOTHING: FoundMemories = { all: [], library: [], inSight: new Map() }
 
-/**
- * What the user's memory holds on what they said last. A backend that fails or is not there in time finds nothing; only failures of the
- * database are passed on.
- */
+/** What the user's memory holds on what they said last. A search that fails, or is not done in time, finds nothing. */
 export async function findRelevant(
   ctx: ThreadContext,
   sent: readonly ChatTurn[],
