@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { eq, sql } from 'drizzle-orm'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { inTransaction } from '../../src/db/database.ts'
-import { messages as messageTable } from '../../src/db/schema/messages.ts'
 import { observationRecords } from '../../src/db/schema/observation-records.ts'
 import { threads } from '../../src/db/schema/threads.ts'
 import type { DomainServices, Job } from '../../src/domain/context.ts'
@@ -13,6 +12,7 @@ import { currentRecord, listRecords } from '../../src/domain/observations/record
 import { shownObservations } from '../../src/domain/observations/shown-observations.ts'
 import { ensureScope } from '../../src/domain/sessions/ensure-scope.ts'
 import { storeBatch } from '../../src/domain/sessions/store-batch.ts'
+import { beginExchange } from '../../src/domain/threads/exchange.ts'
 import { openThread } from '../../src/domain/threads/open-thread.ts'
 import type { ThreadContext, ThreadRow } from '../../src/domain/threads/thread-context.ts'
 import { type ChatRequest, ModelError, type ModelProvider } from '../../src/ports/model-provider.ts'
@@ -292,24 +292,21 @@ describe('the Observer', () => {
 describe('pictures', () => {
   const png = readFileSync('tests/simple-multimodal-image.png')
 
+  /** As the chat proxy stores it. */
   async function threadWithPicture(): Promise<TestThread> {
     const thread = await TestThread.make()
-    await thread.say({ text: 'Look: [Image #1: oslo.png]', tokens: 1_000 })
-    const { db, objectStore } = gateway.services
-    const [message] = await db.select().from(messageTable).where(eq(messageTable.userId, thread.row.userId))
-    const key = `ab/cd/${randomUUID().replaceAll('-', '')}`
-    await objectStore.put(key, { size: png.length, sha256: 'x', bytes: png }, { contentType: 'image/png' })
-    await db.execute(sql`insert into attachments
-      (id, user_id, message_id, upload_id, object_key, uri, kind, mime_type, ext, name, size, sha256, state)
-      values (${`att_${randomUUID()}`}, ${thread.row.userId}, ${message?.id}, 'u', ${key}, 'x', 'image', 'image/png', 'png', 'oslo.png',
-        ${png.length}, 'x', 'stored')`)
+    const picture = { type: 'file', kind: 'image', base64: png.toString('base64'), name: 'oslo.png' } as const
+    const said = { role: 'user', parts: [{ type: 'text', text: 'Look: ' }, picture] } as const
+    const answer = { role: 'assistant', parts: [{ type: 'text', text: 'That is Oslo.' }] } as const
+    await beginExchange(thread.context(), thread.row, [said]).finish(answer, { model: 'test/model' })
     return thread
   }
+  const atOnce = { observation: { observeTokens: 1, reflectTokens: 100_000 } }
 
   it('are shown to the Observer beside their placeholder', async () => {
     const thread = await threadWithPicture()
     const { model, requests } = scripted(() => notes('User showed a picture'))
-    await thread.observe({ chatModel: model })
+    await thread.observe({ chatModel: model, ...atOnce })
     expect(requests[0]?.messages.at(-1)?.pictures).toEqual([{ mimeType: 'image/png', base64: png.toString('base64') }])
     expect(requests[0]?.messages.at(-1)?.content).toContain('[Image #1: oslo.png]')
   })
@@ -320,7 +317,7 @@ describe('pictures', () => {
       if (messages.some(({ pictures = [] }) => pictures.length > 0)) throw new ModelError('rejected', 'text only')
       return notes('User sent oslo.png')
     })
-    await thread.observe({ chatModel: model })
+    await thread.observe({ chatModel: model, ...atOnce })
     expect((await thread.shown())?.observations).toContain('User sent oslo.png')
   })
 })
