@@ -92,4 +92,11 @@ describe('a fingerprint', () => {
       { role: 'tool', parts: [text('5')], toolCallId: 'b' },
     ],
   ])('tells %s apart', (_, one, other) => expect(print(one)).not.toBe(print(other)))
+
+  it('of a text full of beginnings of placeholders takes no longer than of another', () => {
+    // Looked through once for each beginning, it would take minutes.
+    const said = '[Image #1: '.repeat(100_000)
+    expect(print(user(text(said)))).toContain('[Image#1:[Image#1:')
+    expect(print(user(text('[Image #1: [Image #2: a.png]')))).toBe(print(user(text('[Image #1: [Image #3: b.png]'))))
+  })
 })

@@ -8,7 +8,8 @@ type Media = Exclude<ChatPart, { type: 'text' }>
 const LONGEST_NAME = 200
 /** What would end a placeholder, or its line. */
 const UNFIT_FOR_NAMES = /[[\]\p{Cc}\u2028\u2029]/gu
-const PLACEHOLDER = /\[(Image|Audio|File) #\d+(?:: ([^\]\n]*))?\]/g
+/** Without `[` in the name: a text of many beginnings of placeholders is looked through once, not once for each. */
+const PLACEHOLDER = /\[(Image|Audio|File) #\d+(?:: ([^[\]\n]*))?\]/g
 const ADDRESS = /^[a-z][a-z\d+.-]*:\/\//i
 
 /**
