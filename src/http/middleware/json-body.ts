@@ -3,6 +3,7 @@ import type { Next } from 'hono'
 import { KEY_DEADLINE_MS } from '../../domain/attachments/upload-gate.ts'
 import type { Context } from '../../domain/context.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { ByteCollector } from '../byte-collector.ts'
 import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from '../context.ts'
 import { MalformedRequestError } from '../errors.ts'
 import { checkJsonValues } from '../json-values.ts'
@@ -114,8 +115,7 @@ async function readText(incoming: IncomingMessage, maxBytes: number, deadlineMs:
 }
 
 async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs: number | undefined): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
+  const body = new ByteCollector()
   let timer: NodeJS.Timeout | undefined
   try {
     await new Promise<void>((resolve, reject) => {
@@ -127,9 +127,8 @@ async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs
       if (incoming.destroyed) return stop(broken())
       if (deadlineMs !== undefined) timer = setTimeout(() => stop(tooSlow()), deadlineMs)
       incoming.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > maxBytes) stop(tooLarge(maxBytes))
-        else chunks.push(chunk)
+        if (body.size + chunk.length > maxBytes) stop(tooLarge(maxBytes))
+        else body.add(chunk)
       })
       incoming.once('end', resolve)
       incoming.once('error', reject)
@@ -141,8 +140,7 @@ async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs
   } finally {
     clearTimeout(timer)
   }
-  const [only] = chunks
-  return only && chunks.length === 1 ? only : Buffer.concat(chunks, size)
+  return body.bytes()
 }
 
 function broken(): GatewayError {
