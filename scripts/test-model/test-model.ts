@@ -5,7 +5,7 @@ import { answerFrom } from './answer.ts'
 import { type Answer, Refusal, type Reply, tokensOf } from './conversation.ts'
 import { chatCompletions } from './formats/chat-completions.ts'
 import type { TestFormat } from './formats/format.ts'
-import { messages } from './formats/messages.ts'
+import { messagesFormat } from './formats/messages.ts'
 import { responses } from './formats/responses.ts'
 
 // A server that stands where a model provider would. See README.md.
@@ -50,17 +50,19 @@ export interface TestModel extends AsyncDisposable {
   behave(how: ((request: TestModelRequest) => Behaviour | undefined) | Behaviour | undefined): void
 }
 
-const FORMATS: readonly TestFormat[] = [chatCompletions, messages, responses]
 const MODELS = [TEST_MODEL, 'test-model-mini']
 
 /** Listens on loopback, on a free port unless one is given. Ends with its connections when it is disposed. */
 export async function startTestModel({ port = 0 }: { readonly port?: number } = {}): Promise<TestModel> {
   const requests: TestModelRequest[] = []
+  const formats = [chatCompletions, messagesFormat(), responses]
   let behaviour: (request: TestModelRequest) => Behaviour | undefined = () => undefined
   const server = createServer((incoming, response) => {
-    void take(incoming, response, requests, (request) => behaviour(request)).catch((error: Error) => {
-      response.destroy(error)
-    })
+    void take(incoming, response, { requests, formats, behaviour: (request) => behaviour(request) }).catch(
+      (error: Error) => {
+        response.destroy(error)
+      },
+    )
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -82,12 +84,14 @@ export async function startTestModel({ port = 0 }: { readonly port?: number } = 
 
 type Recorded = { -readonly [Key in keyof TestModelRequest]: TestModelRequest[Key] }
 
-async function take(
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  requests: TestModelRequest[],
-  behaviour: (request: TestModelRequest) => Behaviour | undefined,
-): Promise<void> {
+interface Server {
+  readonly requests: TestModelRequest[]
+  readonly formats: readonly TestFormat[]
+  readonly behaviour: (request: TestModelRequest) => Behaviour | undefined
+}
+
+async function take(incoming: IncomingMessage, response: ServerResponse, server: Server): Promise<void> {
+  const { requests, formats, behaviour } = server
   const raw = await bodyOf(incoming)
   const path = new URL(incoming.url ?? '/', 'http://test-model').pathname
   const { method = '', headers } = incoming
@@ -99,7 +103,7 @@ async function take(
   })
   const how = behaviour(request) ?? {}
   if (how.waitMs) await pause(how.waitMs)
-  const format = FORMATS.find((one) => path.endsWith(one.path))
+  const format = formats.find((one) => path.endsWith(one.path))
   if (how.status !== undefined) {
     const text = `test-model was told to answer ${how.status}`
     return end(response, how.status, how.body ?? (format ?? chatCompletions).error(how.status, text), how.headers)

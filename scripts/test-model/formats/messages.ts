@@ -37,7 +37,7 @@ const toolResult = z.looseObject({
 const thinking = z.looseObject({ type: z.enum(['thinking', 'redacted_thinking']) })
 const block = z.discriminatedUnion('type', [text, image, document, toolUse, toolResult, thinking])
 const message = z.looseObject({
-  role: z.enum(['user', 'assistant']),
+  role: z.enum(['user', 'assistant', 'system']),
   content: z.union([z.string().min(1, 'messages must have non-empty content'), z.array(block).min(1)]),
 })
 const request = z.looseObject({
@@ -46,6 +46,12 @@ const request = z.looseObject({
   messages: z.array(message).min(1),
   system: z.union([z.string(), z.array(text)]).optional(),
   stream: z.boolean().optional(),
+  thread: z
+    .discriminatedUnion('type', [
+      z.looseObject({ type: z.literal('create') }),
+      z.looseObject({ type: z.literal('continue'), previous_message_id: z.string() }),
+    ])
+    .nullish(),
   tools: z
     .array(z.looseObject({ name: z.string(), input_schema: z.record(z.string(), z.unknown()).optional() }))
     .optional(),
@@ -57,26 +63,69 @@ const request = z.looseObject({
 type Block = z.infer<typeof block>
 type Message = z.infer<typeof message>
 
-/** `POST …/messages`, as Anthropic has it. */
-export const messages: TestFormat = {
-  path: '/messages',
-  read: (body) => {
-    const parsed = request.safeParse(body)
-    if (!parsed.success) throw new Refusal(z.prettifyError(parsed.error))
-    return conversationOf(parsed.data)
-  },
-  answer: (reply) => ({ ...head(reply), content: contentOf(reply), ...stopOf(reply), usage: usageOf(reply) }),
-  events: (reply) => [
-    namedEvent('message_start', {
-      type: 'message_start',
-      message: {
-        ...head(reply),
-        content: [],
-        stop_reason: null,
-        stop_sequence: null,
-        usage: { ...usageOf(reply), output_tokens: 1 },
-      },
+type Request = z.infer<typeof request>
+
+/** `POST …/messages`, as Anthropic has it, with the threads that it holds between turns. */
+export function messagesFormat(): TestFormat {
+  const asked = new WeakMap<Conversation, Request>()
+  const threads = new Map<string, Request>()
+
+  /** For the request that continues from this answer. */
+  function keep(reply: Reply): void {
+    const whole = asked.get(reply.conversation)
+    if (!whole?.thread) return
+    const answer: Message = { role: 'assistant', content: contentOf(reply) as Block[] }
+    threads.set(head(reply).id, { ...whole, messages: [...whole.messages, answer] })
+  }
+
+  return {
+    path: '/messages',
+    read: (body) => {
+      const parsed = request.safeParse(body)
+      if (!parsed.success) throw new Refusal(z.prettifyError(parsed.error))
+      const whole = continued(parsed.data, threads)
+      const conversation = conversationOf(whole)
+      asked.set(conversation, whole)
+      return conversation
+    },
+    answer: (reply) => {
+      keep(reply)
+      return { ...head(reply), content: contentOf(reply), ...stopOf(reply), usage: usageOf(reply) }
+    },
+    events: (reply) => {
+      keep(reply)
+      return eventsOf(reply)
+    },
+    error: (status, said) => ({
+      type: 'error',
+      error: { type: errorType(status), message: said },
+      request_id: 'req_test_model',
     }),
+  }
+}
+
+/** The whole conversation, of which a request that continues a thread has only what is new. */
+function continued(given: Request, threads: ReadonlyMap<string, Request>): Request {
+  if (given.thread?.type !== 'continue') return given
+  if (given.system !== undefined || given.tools !== undefined) {
+    throw new Refusal('system and tools are taken from the thread, and must not be in a request that continues it')
+  }
+  const known = threads.get(given.thread.previous_message_id)
+  if (!known) throw new Refusal('No thread was found for this previous_message_id', 404)
+  const { system, tools, messages } = known
+  return { ...given, ...(system && { system }), ...(tools && { tools }), messages: [...messages, ...given.messages] }
+}
+
+function eventsOf(reply: Reply): string[] {
+  const message = {
+    ...head(reply),
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: { ...usageOf(reply), output_tokens: 1 },
+  }
+  return [
+    namedEvent('message_start', { type: 'message_start', message }),
     namedEvent('ping', { type: 'ping' }),
     ...contentOf(reply).flatMap(blockEvents),
     namedEvent('message_delta', {
@@ -85,12 +134,7 @@ export const messages: TestFormat = {
       usage: { output_tokens: reply.usage.output },
     }),
     namedEvent('message_stop', { type: 'message_stop' }),
-  ],
-  error: (status, said) => ({
-    type: 'error',
-    error: { type: errorType(status), message: said },
-    request_id: 'req_test_model',
-  }),
+  ]
 }
 
 type Written =
@@ -135,7 +179,7 @@ function blockEvents(written: Written, index: number): string[] {
   ]
 }
 
-function conversationOf(asked: z.infer<typeof request>): Conversation {
+function conversationOf(asked: Request): Conversation {
   checkSequence(asked.messages)
   const { system = [], tool_choice: choice = { type: 'auto' } } = asked
   const instructions = typeof system === 'string' ? system : system.map((one) => one.text).join('\n')
@@ -160,10 +204,11 @@ const blocksOf = ({ content }: Message): readonly Block[] =>
   typeof content === 'string' ? [{ type: 'text', text: content }] : content
 
 function checkSequence(all: readonly Message[]): void {
-  if (all[0]?.role !== 'user') throw new Refusal('messages: first message must use the "user" role')
+  if (all.find(({ role }) => role !== 'system')?.role !== 'user')
+    throw new Refusal('messages: first message must use the "user" role')
   let calls: string[] = []
   let last: string | undefined
-  for (const one of all) {
+  for (const one of all.filter(({ role }) => role !== 'system')) {
     const blocks = blocksOf(one)
     const answered = blocks.flatMap((each) => (each.type === 'tool_result' ? [each.tool_use_id] : []))
     // Messages of one role in a row count as one, but an answer has to be in the first.
