@@ -3,6 +3,7 @@ import type { Limits } from './config/config.ts'
 import { memoryLayer, memoryLayerUnknown } from './dialects/memory-layer/index.ts'
 import { memoryStack, memoryStackUnknown } from './dialects/memory-stack/index.ts'
 import { memorySyncRoutes } from './dialects/memory-sync/index.ts'
+import { openAiProxy } from './dialects/openai/index.ts'
 import { GatewayError } from './domain/errors.ts'
 import type { HttpContext, HttpEnv, HttpServices } from './http/context.ts'
 import { docsRoutes } from './http/docs.ts'
@@ -28,6 +29,7 @@ export function createApp(services: HttpServices, isStopping: () => boolean = ()
   app.use(observe(services), secure(services.config.corsOrigins))
   mountNativeApi(app, services.limits, isStopping)
   app.route('/', docsRoutes(openApiDocument(app)))
+  app.route('/', openAiProxy(services.limits))
   app.route('/', memorySyncRoutes())
   app.route('/', memoryStack(services.limits))
   app.route('/', memoryLayer(services.limits))

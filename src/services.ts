@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
 import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
+import { createModelGateway } from './adapters/model-provider/forwarder.ts'
 import { createOpenAiCompatibleModel } from './adapters/model-provider/openai-compatible.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
@@ -18,6 +19,8 @@ import type { DomainServices, SystemContext } from './domain/context.ts'
 import { resumeSessions, takeOverSessions } from './domain/relay/resume-sessions.ts'
 import { SessionRelay } from './domain/relay/session-relay.ts'
 import { hashKey } from './domain/secret-key.ts'
+import { OpenExchanges } from './domain/threads/open-exchanges.ts'
+import { RateWindows } from './domain/usage/rate-windows.ts'
 import { UsageLedger } from './domain/usage/usage-ledger.ts'
 import { warnOfUnknownPlans } from './domain/usage/warn-of-unknown-plans.ts'
 import { UserTurns } from './domain/users/user-turns.ts'
@@ -86,6 +89,7 @@ export async function createServices(
   await warnIfAway(backend, log)
   const chatModel = config.chatModel && createOpenAiCompatibleModel(config.chatModel)
   opened.defer(() => chatModel?.close())
+  const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
   const webhooks = opened.adopt(createHttpWebhookSender(config.webhooks), (sender) => sender.close())
 
   progress('starting the job queue')
@@ -96,6 +100,8 @@ export async function createServices(
   const relay = createRelay(config, { db: database.db, objectStore, backend, events, log })
   const usage = new UsageLedger(database.db, log)
   opened.defer(() => usage.close())
+  const rates = new RateWindows(database.db, log, config.rateLimits)
+  opened.defer(() => rates.close())
 
   const watch = watchLoad()
   opened.defer(watch.end)
@@ -109,13 +115,17 @@ export async function createServices(
     spool,
     uploads: new UploadGate(config.limits, events),
     turns: new UserTurns(watch.isBusy),
+    exchanges: new OpenExchanges(),
     webhooks,
     limits: config.limits,
     events,
     relayWaitMs: config.relay.waitMs,
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
+    observation: config.observation,
+    modelGateway,
     plans,
     usage,
+    rates,
   }
   const work = createWork(config, domain, jobs, log)
   opened.defer(work.end)
@@ -169,7 +179,7 @@ function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, 
     },
     async end(): Promise<void> {
       stopping.abort()
-      await Promise.all([resuming, domain.relay.end()])
+      await Promise.all([resuming, domain.exchanges.end(), domain.relay.end()])
     },
   }
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { ConfigError, type Env, OPENAI_URL } from './env.ts'
+import { ConfigError, type Env } from './env.ts'
+import { type ModelsConfig, modelProviders, PROVIDER_URLS } from './model-providers.ts'
 
 /** Bytes, counts and milliseconds; one table for the whole gateway, explained in docs/operations.md. */
 export interface Limits {
@@ -12,6 +13,8 @@ export interface Limits {
   readonly messagesBytes: number
   /** A JSON body with inline base64. */
   readonly inlineBytes: number
+  /** A chat that is passed on to a provider, files within it included. */
+  readonly chatBytes: number
   readonly messages: number
   readonly fieldNameBytes: number
   readonly filenameBytes: number
@@ -25,6 +28,12 @@ export interface Limits {
   readonly uploadsPerUser: number
   readonly headersTimeoutMs: number
   readonly requestTimeoutMs: number
+}
+
+/** When the messages of a thread are observed, and their observations reflected upon; in tokens. */
+export interface ObservationSettings {
+  readonly observeTokens: number
+  readonly reflectTokens: number
 }
 
 export type DatabaseConfig = { kind: 'pglite'; dir: string } | { kind: 'postgres'; url: string; poolSize: number }
@@ -54,6 +63,15 @@ export type BackendConfig =
       timeouts: { connectMs: number; addMs: number; flushMs: number; searchMs: number }
     }
 
+/** Requests of one key in a window, 60 seconds unless it says otherwise; 0: no limit. */
+export interface RateLimits {
+  readonly all: number
+  readonly proxy: number
+  readonly proxyInTenSeconds: number
+  readonly memoryReads: number
+  readonly memoryWrites: number
+}
+
 export interface ChatModelConfig {
   readonly model: string
   readonly baseUrl: string
@@ -79,11 +97,17 @@ export interface Config {
   readonly backend: BackendConfig
   /** Undefined if none is to be used. */
   readonly chatModel: ChatModelConfig | undefined
+  /** What the chat proxy reaches. */
+  readonly models: ModelsConfig
+  /** How long a chat through the proxy waits for its memory; then it goes on without. */
+  readonly memoryWaitMs: number
+  readonly observation: ObservationSettings
   readonly relay: { readonly waitMs: number; readonly attempts: number; readonly giveUpMs: number }
   readonly orphanGraceMs: number
   /** Whether webhooks may call addresses that are not on the public internet. */
   readonly webhooks: { readonly allowPrivate: boolean }
   readonly limits: Limits
+  readonly rateLimits: RateLimits
   readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: Env['LOG_FORMAT'] }
 }
 
@@ -110,7 +134,7 @@ function faults(env: Env): string[] {
   if (!env.S3_BUCKET && (env.S3_ENDPOINT || env.S3_ACCESS_KEY_ID)) {
     found.push('S3_BUCKET: needed when S3_ENDPOINT or S3_ACCESS_KEY_ID is set')
   }
-  if (env.CHAT_MODEL && !env.OPENAI_API_KEY && env.OPENAI_BASE_URL === OPENAI_URL) {
+  if (env.CHAT_MODEL && !env.OPENAI_API_KEY && env.OPENAI_BASE_URL === PROVIDER_URLS.openai) {
     found.push(
       'OPENAI_API_KEY: needed for CHAT_MODEL. Or set OPENAI_BASE_URL to a server that asks for none, e.g. http://127.0.0.1:11434/v1',
     )
@@ -141,10 +165,25 @@ export function loadConfig(env: Env): Config {
     objectStore: objectStoreConfig(env, storageDir),
     backend: backendConfig(env),
     chatModel: chatModelConfig(env),
+    models: {
+      providers: modelProviders(env),
+      timeoutMs: env.MODEL_TIMEOUT_MS,
+      retries: env.MODEL_RETRIES,
+      fallbacks: env.MODEL_FALLBACKS ?? {},
+    },
+    memoryWaitMs: env.MEMORY_WAIT_MS,
+    observation: { observeTokens: env.OBSERVE_TOKENS, reflectTokens: env.REFLECT_TOKENS },
     relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS, giveUpMs: env.RELAY_GIVE_UP_MS },
     orphanGraceMs: env.ORPHAN_GRACE_MS,
     webhooks: { allowPrivate: env.WEBHOOK_ALLOW_PRIVATE },
     limits: limits(env),
+    rateLimits: {
+      all: env.RATE_LIMIT_ALL,
+      proxy: env.RATE_LIMIT_PROXY,
+      proxyInTenSeconds: env.RATE_LIMIT_PROXY_10S,
+      memoryReads: env.RATE_LIMIT_MEMORY_READS,
+      memoryWrites: env.RATE_LIMIT_MEMORY_WRITES,
+    },
     log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT },
   }
 }
@@ -199,6 +238,7 @@ function limits(env: Env): Limits {
     parts: env.MAX_PARTS,
     messagesBytes: env.MAX_MESSAGES_BYTES,
     inlineBytes: env.MAX_INLINE_BYTES,
+    chatBytes: env.MAX_CHAT_BYTES,
     messages: env.MAX_MESSAGES,
     fieldNameBytes: env.MAX_FIELD_NAME_BYTES,
     filenameBytes: env.MAX_FILENAME_BYTES,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { httpUrl, modelFallbacksSetting, modelProvidersSetting, PROVIDER_URLS, providerKey } from './model-providers.ts'
 
 const MIB = 1024 * 1024
 
@@ -14,11 +15,6 @@ const size = (mebibytes: number) => bytes.optional().transform((value) => value 
 const count = (fallback: number, min = 1) => z.coerce.number().int().min(min).default(fallback)
 const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback)
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
-const url = z
-  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
-  .transform((value) => value.replace(/\/+$/, ''))
-
-export const OPENAI_URL = 'https://api.openai.com/v1'
 
 /** Every setting of the gateway; `.env.example` explains them, and a test keeps the two equal. */
 export const envSchema = z.object({
@@ -36,14 +32,14 @@ export const envSchema = z.object({
   DATABASE_POOL_SIZE: count(10),
 
   S3_BUCKET: z.string().min(3).optional(),
-  S3_ENDPOINT: url.optional(),
+  S3_ENDPOINT: httpUrl.optional(),
   S3_REGION: z.string().min(1).default('us-east-1'),
   S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   S3_FORCE_PATH_STYLE: flag.optional(),
 
   MEMORY_BACKEND: z.enum(['embedded', 'everos']).default('embedded'),
-  EVEROS_BASE_URL: url.optional(),
+  EVEROS_BASE_URL: httpUrl.optional(),
   EVEROS_API_PREFIX: z.string().startsWith('/').optional(),
   EVEROS_SEARCH_METHOD: z.enum(['hybrid', 'keyword', 'vector', 'agentic']).optional(),
   EVEROS_PRESIGN_ABOVE: bytes.optional(),
@@ -51,12 +47,23 @@ export const envSchema = z.object({
   WEBHOOK_ALLOW_PRIVATE: flag.default(false),
 
   CHAT_MODEL: z.string().min(1).max(256).optional(),
-  OPENAI_API_KEY: z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
-    .optional(),
-  OPENAI_BASE_URL: url.default(OPENAI_URL),
+  OPENAI_API_KEY: providerKey.optional(),
+  OPENAI_BASE_URL: httpUrl.default(PROVIDER_URLS.openai),
   CHAT_TIMEOUT_MS: milliseconds(60_000),
+  OBSERVE_TOKENS: count(30_000, 100),
+  REFLECT_TOKENS: count(40_000, 100),
+
+  ANTHROPIC_API_KEY: providerKey.optional(),
+  ANTHROPIC_BASE_URL: httpUrl.default(PROVIDER_URLS.anthropic),
+  GEMINI_API_KEY: providerKey.optional(),
+  GEMINI_BASE_URL: httpUrl.default(PROVIDER_URLS.gemini),
+  OPENROUTER_API_KEY: providerKey.optional(),
+  OPENROUTER_BASE_URL: httpUrl.default(PROVIDER_URLS.openrouter),
+  MODEL_PROVIDERS: modelProvidersSetting.optional(),
+  MODEL_TIMEOUT_MS: milliseconds(600_000),
+  MODEL_RETRIES: z.coerce.number().int().min(0).max(5).default(0),
+  MODEL_FALLBACKS: modelFallbacksSetting.optional(),
+  MEMORY_WAIT_MS: milliseconds(1_000),
 
   RELAY_WAIT_MS: milliseconds(30_000),
   RELAY_ATTEMPTS: count(12),
@@ -69,6 +76,7 @@ export const envSchema = z.object({
   MAX_PARTS: count(64),
   MAX_MESSAGES_BYTES: size(2),
   MAX_INLINE_BYTES: size(8),
+  MAX_CHAT_BYTES: size(32),
   MAX_MESSAGES: count(500),
   MAX_FIELD_NAME_BYTES: count(200),
   MAX_FILENAME_BYTES: count(255),
@@ -79,6 +87,11 @@ export const envSchema = z.object({
   MAX_UPLOADS: count(32),
   MAX_UPLOADS_PER_USER: count(4),
   MAX_BASE64_BYTES: size(128),
+  RATE_LIMIT_ALL: count(5_000, 0),
+  RATE_LIMIT_PROXY: count(2_000, 0),
+  RATE_LIMIT_PROXY_10S: count(400, 0),
+  RATE_LIMIT_MEMORY_READS: count(1_200, 0),
+  RATE_LIMIT_MEMORY_WRITES: count(600, 0),
   HEADERS_TIMEOUT_MS: milliseconds(15_000),
   REQUEST_TIMEOUT_MS: milliseconds(300_000),
   BACKEND_CONNECT_TIMEOUT_MS: milliseconds(2_000),

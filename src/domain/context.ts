@@ -1,15 +1,18 @@
-import type { Limits } from '../config/config.ts'
+import type { Limits, ObservationSettings } from '../config/config.ts'
 import type { Database, DatabaseConnection } from '../db/database.ts'
 import type { KeyScope } from '../db/schema/api-keys.ts'
 import type { Events } from '../observability/events.ts'
 import type { Log } from '../observability/logger.ts'
 import type { MemoryBackend } from '../ports/memory-backend.ts'
+import type { ModelGateway } from '../ports/model-gateway.ts'
 import type { ModelProvider } from '../ports/model-provider.ts'
 import type { ObjectStore } from '../ports/object-store.ts'
 import type { WebhookSender } from '../ports/webhook-sender.ts'
 import type { Spool } from './attachments/spool.ts'
 import type { UploadGate } from './attachments/upload-gate.ts'
 import type { SessionRelay } from './relay/session-relay.ts'
+import type { OpenExchanges } from './threads/open-exchanges.ts'
+import type { RateWindows } from './usage/rate-windows.ts'
 import type { UsageLedger } from './usage/usage-ledger.ts'
 import type { UserTurns } from './users/user-turns.ts'
 
@@ -22,6 +25,8 @@ export type Job =
   | { name: 'sweep-orphans' }
   | { name: 'auto-maintenance' }
   | { name: 'expire-memories' }
+  | { name: 'observe-thread'; threadId: string }
+  | { name: 'flush-thread'; sessionId: string }
 
 export interface JobQueue {
   /** Enqueues in the caller's transaction: the job exists if and only if that commits. A twin that has not begun yet serves both. */
@@ -48,15 +53,19 @@ export interface DomainServices {
   readonly spool: Spool
   readonly uploads: UploadGate
   readonly turns: UserTurns
+  readonly exchanges: OpenExchanges
   readonly webhooks: WebhookSender
   readonly limits: Limits
   readonly events: Events
   readonly relayWaitMs: number
   /** Undefined if no chat model is configured. */
   readonly chatModel: ModelProvider | undefined
+  readonly modelGateway: ModelGateway
+  readonly observation: ObservationSettings
   /** By name. */
   readonly plans: ReadonlyMap<string, Plan>
   readonly usage: UsageLedger
+  readonly rates: RateWindows
 }
 
 /** Whose request this is. Made only from an authenticated key. */

@@ -32,6 +32,8 @@ export interface HttpEnv {
     /** For the log line: how the request failed, and whose it was. */
     errorCode: string
     userId: string
+    /** For the log line: which provider a chat went to, and when it began its answer. */
+    upstream: { readonly provider: string; readonly upstreamStatus: number; readonly upstreamMs: number }
     /** Our ids of what the request made or touched. */
     ids: Readonly<Record<string, string | readonly string[]>>
     /** What a JSON body holds while it is in memory. */
@@ -61,6 +63,17 @@ export interface CredentialFields {
 
 export function bearerToken(c: HttpContext): string | undefined {
   return /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+}
+
+/** Node reads a header as Latin-1; clients send UTF-8, as they do in a body. Empty is as good as none. */
+export function headerText(c: HttpContext, name: string): string | undefined {
+  const value = c.req.header(name)?.trim()
+  if (!value) return undefined
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+  } catch {
+    return value
+  }
 }
 
 /**

@@ -10,11 +10,11 @@ export async function countUse(
   uses: Partial<Record<Metric, number>>,
 ): Promise<void> {
   const state = await meter(ctx, uses)
-  if (state) sayQuota(c, state)
+  if (state) sayState(c, state)
 }
 
 /** Set on Node's own response, so that they are there whatever the answer will be. `X-RateLimit-Reset`: Unix seconds. */
-function sayQuota(c: HttpContext, { limit, remaining, resetAt }: QuotaState): void {
+export function sayState(c: HttpContext, { limit, remaining, resetAt }: Omit<QuotaState, 'metric'>): void {
   const { outgoing } = c.env
   outgoing.setHeader('X-RateLimit-Limit', limit)
   outgoing.setHeader('X-RateLimit-Remaining', remaining)

@@ -2,6 +2,7 @@ import type { KeyScope } from '../domain/accounts/authenticate-key.ts'
 import { type AuthenticatedKey, authenticateKey, openProject } from '../domain/accounts/authenticate-key.ts'
 import type { MemoryScope, ServiceContext, UserContext } from '../domain/context.ts'
 import { projectScope, userScope } from '../domain/memories/memory-scope.ts'
+import { authenticateUser } from '../domain/users/authenticate-user.ts'
 import { asUser, ensureEndUser, knownEndUser } from '../domain/users/end-users.ts'
 import { step } from '../observability/steps.ts'
 import { type HttpContext, systemContext, takeTurn } from './context.ts'
@@ -27,6 +28,32 @@ export async function openService(
 ): Promise<ServiceContext> {
   const key = await identifyKey(c, secret)
   return openProject(systemContext(c), key, { projectId: wanted.projectId, scope: wanted.scope })
+}
+
+/** What the key of one of the gateway's own users may do. */
+const USER_SCOPES: readonly KeyScope[] = ['read', 'write']
+
+/** A native user, whose own key a request came with. */
+export interface KeyHolder {
+  readonly id: string
+  /** Their `user_id`. */
+  readonly externalId: string
+}
+
+/** The request of one of the gateway's own users, by their key: they act for themselves, in any project of theirs. */
+export async function openAsUser(
+  c: HttpContext,
+  userKey: string,
+  wanted: { projectId: string | undefined; scope: KeyScope },
+): Promise<{ ctx: ServiceContext; user: KeyHolder }> {
+  const system = systemContext(c)
+  const caller = await authenticateUser(system, { userKey, userId: undefined })
+  step('authenticated')
+  const { accountId, userId, externalUserId, keyId } = caller
+  c.set('userId', userId)
+  c.set('identity', { userKey, ctx: { ...system, caller } })
+  const key = { accountId, keyId, projectId: null, scopes: USER_SCOPES, accountPlan: null, keyPlan: null }
+  return { ctx: openProject(system, key, wanted), user: { id: userId, externalId: externalUserId } }
 }
 
 /** The request for one end user (undefined: the owner of what is nobody's), when it is their turn. They are made at first use. */

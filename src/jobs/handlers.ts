@@ -3,6 +3,8 @@ import type { DomainServices, SystemContext } from '../domain/context.ts'
 import { continueErasure } from '../domain/erasure/continue-erasure.ts'
 import { runAutoMaintenance } from '../domain/maintenance/run-auto-maintenance.ts'
 import { expireMemories } from '../domain/memories/expire-memories.ts'
+import { observeThread } from '../domain/observations/observe-thread.ts'
+import { flushThread } from '../domain/threads/flush-thread.ts'
 import { deliverWebhook } from '../domain/webhooks/deliver-webhook.ts'
 import type { Log } from '../observability/logger.ts'
 import type { JobHandlers } from './queue.ts'
@@ -20,6 +22,11 @@ export function createJobHandlers(services: DomainServices, log: Log, orphanGrac
     erase: ({ erasureId, name }, signal) => continueErasure(context(name, signal), erasureId),
     'deliver-webhook': ({ name, deliveryId, webhookId }, signal) =>
       deliverWebhook(context(name, signal), { id: deliveryId, webhookId }),
+    'observe-thread': ({ name, threadId }, signal) => observeThread(context(name, signal), threadId),
+    'flush-thread': async ({ name, sessionId }, signal) => {
+      await flushThread(context(name, signal), sessionId)
+      return true
+    },
     'expire-memories': async ({ name }, signal) => {
       await expireMemories(context(name, signal))
       return true

@@ -4,6 +4,7 @@ import type { PgliteConnection } from '../db/pglite.ts'
 import { queueDatabase } from '../db/queue-database.ts'
 import { sqlState } from '../db/sql-state.ts'
 import type { Job, JobQueue } from '../domain/context.ts'
+import { QUIET_SECONDS } from '../domain/threads/flush-thread.ts'
 import type { Log } from '../observability/logger.ts'
 
 export interface RunningQueue extends JobQueue {
@@ -28,6 +29,10 @@ const QUEUES = {
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   'auto-maintenance': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   'expire-memories': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
+  // When the thread may be quiet, if nothing more is said in it.
+  'flush-thread': { startAfter: QUIET_SECONDS, retryLimit: 30, retryDelay: 5, retryDelayMax: 300, parallel: 2 },
+  // Who finds the thread at work by another, or its claim left by a process that died, comes again.
+  'observe-thread': { startAfter: 0, retryLimit: 30, retryDelay: 2, retryDelayMax: 120, parallel: 2 },
 } as const satisfies Record<Job['name'], QueueSettings>
 
 interface QueueSettings {
@@ -124,6 +129,7 @@ export async function startQueue(
 
 function keyOf(job: Job): string {
   if ('sessionId' in job) return job.sessionId
+  if ('threadId' in job) return job.threadId
   if ('deliveryId' in job) return `${job.deliveryId}${job.turn ?? ''}`
   return 'erasureId' in job ? job.erasureId : job.name
 }

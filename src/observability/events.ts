@@ -40,6 +40,12 @@ export function createEvents(metrics: Metrics, log: Log) {
     authenticationFailed() {
       metrics.authFailures.inc()
     },
+    chatFileNotKept(reason: string) {
+      metrics.chatFilesNotKept.inc({ reason })
+    },
+    exchangeNotStored(reason: 'thread_gone' | 'failed') {
+      metrics.exchangesNotStored.inc({ reason })
+    },
     webhookAttempted(outcome: 'delivered' | 'retrying' | 'dead') {
       metrics.webhookAttempts.inc({ outcome })
     },

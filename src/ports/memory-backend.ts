@@ -147,6 +147,9 @@ export interface MemoryBackend {
   /** Ms for which an add whose answer was lost may still be at work; `findMissing` is to be believed only afterwards. */
   readonly settleMs: number
 
+  /** Whether `add` makes memories where it sees the end of an episode. One that does not makes them in `flush` alone, which costs little. */
+  readonly extractsUnasked: boolean
+
   /** Never rejects; answers within 2 s. */
   health(): Promise<BackendHealth>
 

@@ -1,6 +1,13 @@
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant'
   readonly content: string
+  /** Shown after the text. A model that takes none refuses them (`rejected`), or does not see them. */
+  readonly pictures?: readonly ChatPicture[]
+}
+
+export interface ChatPicture {
+  readonly mimeType: 'image/png' | 'image/jpeg' | 'image/webp' | 'image/gif'
+  readonly base64: string
 }
 
 export interface ChatRequest {

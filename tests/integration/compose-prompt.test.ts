@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { composePrompt } from '../../src/domain/memories/compose-prompt.ts'
 import { archiveMemories } from '../../src/domain/memories/delete-memories.ts'
 import { projectScope, userScope } from '../../src/domain/memories/memory-scope.ts'
-import { estimateTokens } from '../../src/domain/memories/model/estimate-tokens.ts'
 import { storeMemories } from '../../src/domain/memories/store-memories.ts'
+import { estimateTokens } from '../../src/text/estimate-tokens.ts'
 import { sharedGateway, type TestGateway } from '../helpers/gateway.ts'
 import { endUserContext, makeAccount } from '../helpers/service.ts'
 
@@ -103,8 +103,8 @@ describe('a composed prompt', () => {
 
   it('cuts a template that is too long by itself, after a word', async () => {
     const { compose } = await someone()
-    expect(await compose('one two three four five', { maxTokens: 3 })).toEqual({
-      prompt: 'one two three',
+    expect(await compose('one two six ten one', { maxTokens: 3 })).toEqual({
+      prompt: 'one two six',
       memoriesUsed: 0,
       tokenCount: 3,
       truncated: true,

@@ -1,6 +1,13 @@
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
-import { type ChatReply, type ChatRequest, ModelError, type ModelProvider } from '../../ports/model-provider.ts'
+import {
+  type ChatMessage,
+  type ChatReply,
+  type ChatRequest,
+  ModelError,
+  type ModelProvider,
+} from '../../ports/model-provider.ts'
+import { retrySeconds } from './retry-after.ts'
 
 export interface OpenAiCompatibleOptions {
   readonly model: string
@@ -102,12 +109,21 @@ class OpenAiCompatibleModel implements ModelProvider {
     const limit = this.#url.hostname === 'api.openai.com' ? 'max_completion_tokens' : 'max_tokens'
     return {
       model: this.model,
-      messages,
+      messages: messages.map(wireMessage),
       stream: false,
       ...(maxTokens !== undefined && { [limit]: maxTokens }),
       ...(schema && { response_format: { type: 'json_schema', json_schema: { ...schema, strict: true } } }),
     }
   }
+}
+
+function wireMessage({ role, content, pictures = [] }: ChatMessage) {
+  if (pictures.length === 0) return { role, content }
+  const shown = pictures.map(({ mimeType, base64 }) => ({
+    type: 'image_url',
+    image_url: { url: `data:${mimeType};base64,${base64}` },
+  }))
+  return { role, content: [{ type: 'text', text: content }, ...shown] }
 }
 
 async function refusal({ statusCode, headers, body }: Dispatcher.ResponseData<unknown>): Promise<ModelError> {
@@ -165,12 +181,4 @@ async function readText(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
-}
-
-/** Seconds, of a number of them or of a date. */
-function retrySeconds(header: string | string[] | undefined): number | undefined {
-  if (typeof header !== 'string') return undefined
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const at = Date.parse(header)
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000))
 }

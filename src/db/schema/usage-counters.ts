@@ -4,6 +4,10 @@ import { instant } from './columns.ts'
 export const usagePeriods = ['minute', 'day', 'month'] as const
 export type UsagePeriod = (typeof usagePeriods)[number]
 
+/** The fixed windows of rate limits, which no plan knows. */
+export const ratePeriods = ['rate_10s', 'rate_60s'] as const
+export type RatePeriod = (typeof ratePeriods)[number]
+
 /** How much an account, or one of its keys, used in a period (UTC). */
 export const usageCounters = pgTable(
   'usage_counters',
@@ -11,7 +15,7 @@ export const usageCounters = pgTable(
     /** Id of the account or the key. */
     subject: text().notNull(),
     metric: text().notNull(),
-    period: text({ enum: usagePeriods }).notNull(),
+    period: text({ enum: [...usagePeriods, ...ratePeriods] }).notNull(),
     startsAt: instant('starts_at').notNull(),
     count: bigint({ mode: 'number' }).notNull(),
   },

@@ -3,21 +3,19 @@ import type { KeyScope } from '../../domain/accounts/authenticate-key.ts'
 import { openProject } from '../../domain/accounts/authenticate-key.ts'
 import type { ServiceContext, UserContext } from '../../domain/context.ts'
 import { nameId } from '../../domain/text-schemas.ts'
-import { authenticateUser } from '../../domain/users/authenticate-user.ts'
 import { asUser, endUserId } from '../../domain/users/end-users.ts'
-import { bearerToken, type HttpContext, systemContext, takeTurn } from '../../http/context.ts'
-import { forEndUser, identifyKey } from '../../http/service.ts'
+import { bearerToken, type HttpContext, headerText, systemContext, takeTurn } from '../../http/context.ts'
+import { forEndUser, identifyKey, type KeyHolder, openAsUser } from '../../http/service.ts'
 import { missingEndUser, missingProject, parsePart } from './errors.ts'
 
 const ProjectHeader = z.object({ 'X-Project-ID': nameId.optional() })
 const EndUserHeader = z.object({ 'X-End-User-ID': endUserId.optional() })
-const USER_SCOPES: readonly KeyScope[] = ['read', 'write']
 
 /** Who sends a request: an account's key, or one of the gateway's own users. */
 export interface Sender {
   readonly ctx: ServiceContext
   /** The user whose key it is; undefined for an account's key, which names an end user. */
-  readonly user: { readonly id: string; readonly externalId: string } | undefined
+  readonly user: KeyHolder | undefined
 }
 
 /** What a route asks of its sender. */
@@ -34,21 +32,12 @@ export interface Demand {
 export async function identifySender(c: HttpContext, demand: Demand): Promise<Sender> {
   const apiKey = c.req.header('x-api-key')
   const token = bearerToken(c)
-  if (apiKey === undefined && token?.startsWith('uk_')) return identifyUser(c, token, demand)
+  if (apiKey === undefined && token?.startsWith('uk_'))
+    return openAsUser(c, token, { projectId: projectOf(c), scope: demand.scope })
   const key = await identifyKey(c, apiKey ?? token)
   const projectId = projectOf(c)
   if (projectId === undefined && key.projectId === null && demand.project !== 'optional') throw missingProject()
   return { ctx: openProject(systemContext(c), key, { projectId, scope: demand.scope }), user: undefined }
-}
-
-/** A user acts for themselves, in any project of theirs. */
-async function identifyUser(c: HttpContext, userKey: string, demand: Demand): Promise<Sender> {
-  const system = systemContext(c)
-  const { accountId, userId, externalUserId, keyId } = await authenticateUser(system, { userKey, userId: undefined })
-  c.set('userId', userId)
-  const key = { accountId, keyId, projectId: null, scopes: USER_SCOPES, accountPlan: null, keyPlan: null }
-  const ctx = openProject(system, key, { projectId: projectOf(c), scope: demand.scope })
-  return { ctx, user: { id: userId, externalId: externalUserId } }
 }
 
 /**
@@ -78,15 +67,4 @@ export function headerEndUser(c: HttpContext): string | undefined {
 
 function projectOf(c: HttpContext): string | undefined {
   return parsePart(ProjectHeader, 'header', { 'X-Project-ID': headerText(c, 'x-project-id') })['X-Project-ID']
-}
-
-/** Node reads a header as Latin-1; clients send UTF-8, as they do in a body. Empty is as good as none. */
-function headerText(c: HttpContext, name: string): string | undefined {
-  const value = c.req.header(name)?.trim()
-  if (!value) return undefined
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
-  } catch {
-    return value
-  }
 }

@@ -1,13 +1,13 @@
 import { step } from '../../observability/steps.ts'
 import type { SystemContext } from '../context.ts'
-import { type AttachmentRow, deleteAttachmentRow, touchDeleting } from './queries.ts'
+import { type AttachmentRow, deleteAttachmentRow, isObjectShared, touchDeleting } from './queries.ts'
 
 const AT_ONCE = 8
 /** A store that hangs must not hang who waits for it: after that no other object is tried. */
 const BUDGET_MS = 5_000
 
 /**
- * Deletes the objects of attachments that are `deleting`, then their rows. An object that cannot be deleted now, or in time, keeps
+ * Deletes the objects of attachments that are `deleting`, then their rows; an object that another file has too stays that one's. An object that cannot be deleted now, or in time, keeps
  * its row: the sweeper tries again. Returns how many are gone.
  */
 export async function deleteObjects(ctx: SystemContext, attachments: readonly AttachmentRow[]): Promise<number> {
@@ -26,8 +26,11 @@ export async function deleteObjects(ctx: SystemContext, attachments: readonly At
 async function deleteObject(ctx: SystemContext, attachment: AttachmentRow): Promise<boolean> {
   const { db, objectStore } = ctx.services
   try {
-    await objectStore.delete(attachment.objectKey)
-    step('object-deleted')
+    // Nobody can come to share it once all its files are `deleting`: who does locks one that is stored.
+    if (!(await isObjectShared(db, attachment))) {
+      await objectStore.delete(attachment.objectKey)
+      step('object-deleted')
+    }
     await deleteAttachmentRow(db, attachment.id)
     return true
   } catch (error) {

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, inArray, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, isNull, min, ne, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
@@ -16,6 +16,72 @@ export async function insertReceiving(tx: Database, owner: Owner, rows: readonly
   await tx
     .insert(attachments)
     .values(rows.map((row) => ({ ...row, userId: owner.userId, state: 'receiving' as const })))
+}
+
+/** Files whose objects are there already; so are their messages. */
+export async function insertStoredFiles(
+  tx: Database,
+  owner: Owner,
+  rows: readonly (NewAttachment & { readonly messageId: string })[],
+): Promise<void> {
+  await tx.insert(attachments).values(rows.map((row) => ({ ...row, userId: owner.userId, state: 'stored' as const })))
+}
+
+/** Stored files of the user with one of these hashes: of each content one. */
+export function selectStored(db: Database, owner: Owner, hashes: readonly string[]) {
+  const { sha256, size, objectKey, uri } = attachments
+  return db
+    .selectDistinctOn([sha256, size], { sha256, size, objectKey, uri })
+    .from(attachments)
+    .where(
+      and(
+        eq(attachments.userId, owner.userId),
+        sql`${sha256} = any(${textArray(hashes)}::text[])`,
+        eq(attachments.state, 'stored'),
+      ),
+    )
+    .orderBy(sha256, size)
+}
+
+/** Locks one stored file of each of these objects until the transaction ends. Resolves with how many objects have one. */
+export async function lockOneOfEachObject(tx: Database, owner: Owner, objectKeys: readonly string[]): Promise<number> {
+  const isStored = and(
+    eq(attachments.userId, owner.userId),
+    inArray(attachments.objectKey, [...objectKeys]),
+    eq(attachments.state, 'stored'),
+  )
+  const first = tx
+    .select({ id: min(attachments.id) })
+    .from(attachments)
+    .where(isStored)
+    .groupBy(attachments.objectKey)
+  const rows = await tx
+    .select({ id: attachments.id })
+    .from(attachments)
+    .where(and(isStored, inArray(attachments.id, first)))
+    .orderBy(asc(attachments.id))
+    .for('share')
+  return rows.length
+}
+
+/** Whether another file of the same user has the object of one that is being deleted. */
+export async function isObjectShared(
+  db: Database,
+  { id, userId, objectKey }: Pick<AttachmentRow, 'id' | 'userId' | 'objectKey'>,
+): Promise<boolean> {
+  const rows = await db
+    .select({ id: attachments.id })
+    .from(attachments)
+    .where(
+      and(
+        eq(attachments.userId, userId),
+        eq(attachments.objectKey, objectKey),
+        ne(attachments.id, id),
+        ne(attachments.state, 'deleting'),
+      ),
+    )
+    .limit(1)
+  return rows.length > 0
 }
 
 /** Marks a stored object, and says which message it belongs to. */

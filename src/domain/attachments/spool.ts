@@ -12,8 +12,11 @@ const STALE_MS = 15 * 60_000
 
 /** Takes files in: hashes and counts each chunk once, on its way to memory or to a private temp file. */
 export interface Spool {
-  /** A place for the files of one request; dispose of it when the request is over. */
-  open(): SpoolSession
+  /**
+   * A place for the files of one request; dispose of it when the request is over. Files of up to `memoryBytes` (default 256 KiB) are held in
+   * memory.
+   */
+  open(options?: { memoryBytes: number }): SpoolSession
 }
 
 export interface SpoolSession extends AsyncDisposable {
@@ -31,10 +34,10 @@ export function createSpool(dir: string): Spool {
     if (stat?.isFile() && Date.now() - stat.mtimeMs > STALE_MS) rmSync(path, { force: true })
   }
   return {
-    open() {
+    open({ memoryBytes } = { memoryBytes: MEMORY_BYTES }) {
       const paths: string[] = []
       return {
-        take: (source) => takeFile(source, dir, paths),
+        take: (source) => takeFile(source, dir, paths, memoryBytes),
         async [Symbol.asyncDispose]() {
           await Promise.all(paths.map((path) => rm(path, { force: true })))
         },
@@ -43,7 +46,12 @@ export function createSpool(dir: string): Spool {
   }
 }
 
-async function takeFile(source: AsyncIterable<Buffer>, dir: string, paths: string[]): Promise<SpooledFile> {
+async function takeFile(
+  source: AsyncIterable<Buffer>,
+  dir: string,
+  paths: string[],
+  memoryBytes: number,
+): Promise<SpooledFile> {
   const hash = createHash('sha256')
   let held: Buffer[] = []
   let size = 0
@@ -56,7 +64,7 @@ async function takeFile(source: AsyncIterable<Buffer>, dir: string, paths: strin
         await writeAll(file.handle, chunk)
       } else {
         held.push(chunk)
-        if (size > MEMORY_BYTES) {
+        if (size > memoryBytes) {
           const path = join(dir, randomBytes(16).toString('hex'))
           paths.push(path)
           file = { handle: await open(path, 'wx', 0o600), path }

@@ -5,6 +5,7 @@ import { resumeSessions } from '../relay/resume-sessions.ts'
 import { discardReceiving } from '../sessions/discard-batch.ts'
 import { deleteOldSeenTurns } from '../transcripts/seen-turn-queries.ts'
 import { deleteOldMinutes } from '../usage/queries.ts'
+import { deleteOldWindows } from '../usage/rate-queries.ts'
 import { sweepDeliveries } from '../webhooks/sweep-deliveries.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { selectAbandoned, selectDeleting } from './queries.ts'
@@ -39,4 +40,5 @@ export async function sweepOrphans(ctx: SystemContext, graceMs: number): Promise
   await sweepDeliveries(ctx, deadline)
   await deleteOldSeenTurns(db)
   await deleteOldMinutes(db)
+  await deleteOldWindows(db)
 }

@@ -1,29 +1,23 @@
 import { and, asc, eq, inArray, isNotNull, isNull, max, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
 import { memories } from '../../db/schema/memories.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { seenTurns } from '../../db/schema/seen-turns.ts'
 import { sessions } from '../../db/schema/sessions.ts'
 import { stateItems } from '../../db/schema/state-items.ts'
+import { threads } from '../../db/schema/threads.ts'
 import { transcriptTurns } from '../../db/schema/transcript-turns.ts'
 import type { Owner } from '../context.ts'
-import { type Extent, filesOf } from './queries.ts'
+import { type Extent, measureObjects } from './queries.ts'
 
 /** What the sessions of an erasure hold. */
 export async function measureErasure(tx: Database, erasureId: string): Promise<Extent> {
   const ofErasure = tx.select({ id: sessions.id }).from(sessions).where(eq(sessions.erasureId, erasureId))
-  const [ofFiles] = await tx
-    .select(filesOf)
-    .from(attachments)
-    .innerJoin(messages, eq(messages.id, attachments.messageId))
-    .where(inArray(messages.sessionId, ofErasure))
   return {
     sessions: await tx.$count(sessions, eq(sessions.erasureId, erasureId)),
     messages: await tx.$count(messages, inArray(messages.sessionId, ofErasure)),
-    objects: ofFiles?.objects ?? 0,
-    bytes: ofFiles?.bytes ?? 0,
+    ...(await measureObjects(tx, sql`select id from sessions where erasure_id = ${erasureId}`)),
   }
 }
 
@@ -88,10 +82,10 @@ export async function deleteSomeMemories(db: Database, owner: Owner, limit: numb
   return rows.length
 }
 
-/** Deletes some of what else applications keep for a user: turns and state. Resolves with how many there were. */
+/** Deletes some of what else applications keep for a user: turns, state, and threads with their observations. Resolves with how many there were. */
 export async function deleteSomeRecords(db: Database, owner: Owner, limit: number): Promise<number> {
   let deleted = 0
-  for (const table of [transcriptTurns, stateItems]) {
+  for (const table of [transcriptTurns, stateItems, threads]) {
     const some = db.select({ id: table.id }).from(table).where(eq(table.userId, owner.userId)).limit(limit)
     const rows = await db.delete(table).where(inArray(table.id, some)).returning({ id: table.id })
     deleted += rows.length

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, inArray, isNotNull, isNull, max, ne, or, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, max, ne, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { batches } from '../../db/schema/batches.ts'
@@ -107,28 +107,31 @@ export async function markSomeSessionsDeleted(
 export async function measureSession(tx: Database, owner: Owner, sessionId: string): Promise<Extent> {
   const isOfSession = and(eq(messages.userId, owner.userId), eq(messages.sessionId, sessionId))
   const [ofMessages] = await tx.select({ n: count() }).from(messages).where(isOfSession)
-  const [ofFiles] = await tx
-    .select(filesOf)
-    .from(attachments)
-    .innerJoin(messages, eq(messages.id, attachments.messageId))
-    .where(isOfSession)
-  return { sessions: 1, messages: ofMessages?.n ?? 0, objects: ofFiles?.objects ?? 0, bytes: ofFiles?.bytes ?? 0 }
+  return { sessions: 1, messages: ofMessages?.n ?? 0, ...(await measureObjects(tx, sql`${sessionId}`)) }
 }
 
-export const filesOf = {
-  objects: count(),
-  bytes: sql<number>`coalesce(sum(${attachments.size}), 0)::bigint`.mapWith(Number),
+/** The objects of sessions' files, but for those that files of other sessions have too: they stay. */
+export async function measureObjects(tx: Database, sessionIds: SQL): Promise<Pick<Extent, 'objects' | 'bytes'>> {
+  const going = sql`(
+    select distinct a.object_key, a.size from attachments a join messages m on m.id = a.message_id
+    where m.session_id in (${sessionIds}) and not exists (
+      select from attachments other left join messages beside on beside.id = other.message_id
+      where other.object_key = a.object_key and other.user_id = a.user_id and other.state <> 'deleting'
+      and (beside.session_id in (${sessionIds})) is not true
+    )) object`
+  const [row] = await tx.select(extentOf).from(going)
+  return row ?? { objects: 0, bytes: 0 }
 }
+
+const extentOf = { objects: count(), bytes: sql<number>`coalesce(sum(object.size), 0)::bigint`.mapWith(Number) }
 
 export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
   const [ofSessions] = await tx
     .select({ n: count() })
     .from(sessions)
     .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
-  const [ofFiles] = await tx
-    .select(filesOf)
-    .from(attachments)
-    .where(and(eq(attachments.userId, owner.userId), eq(attachments.state, 'stored')))
+  const [ofFiles] = await tx.select(extentOf).from(sql`(
+    select distinct object_key, size from attachments where user_id = ${owner.userId} and state = 'stored') object`)
   return {
     sessions: ofSessions?.n ?? 0,
     messages: await tx.$count(messages, eq(messages.userId, owner.userId)),

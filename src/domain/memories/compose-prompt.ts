@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { MemoryScope, ServiceContext } from '../context.ts'
 import { parseInput } from '../parse-input.ts'
 import { cleanText } from '../text-schemas.ts'
 import { selectImportant } from './compose-queries.ts'
-import { estimateTokens } from './model/estimate-tokens.ts'
 import { dataNotice, fence } from './model/fence.ts'
 import { searchMemories } from './search-memories.ts'
 

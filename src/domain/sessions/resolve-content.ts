@@ -2,6 +2,7 @@ import type { Limits } from '../../config/config.ts'
 import type { MessageMetadata } from '../../db/schema/messages.ts'
 import type { SpooledFile } from '../../ports/object-store.ts'
 import { type DetectedUpload, detectUpload } from '../attachments/detect-upload.ts'
+import type { SharedFile } from '../attachments/share-objects.ts'
 import { GatewayError } from '../errors.ts'
 import type { FileItem, MessageInput } from './schemas.ts'
 
@@ -14,7 +15,13 @@ export interface Upload {
 
 export type ResolvedItem =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'file'; readonly upload: DetectedUpload }
+  | {
+      readonly type: 'file'
+      readonly upload: DetectedUpload
+      /** Where others of the same content expect it. */
+      readonly objectKey?: string
+    }
+  | { readonly type: 'shared'; readonly file: SharedFile }
 
 export interface ResolvedMessage {
   readonly input: MessageInput

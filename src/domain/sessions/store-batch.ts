@@ -4,6 +4,7 @@ import type { SessionKind } from '../../db/schema/sessions.ts'
 import { step } from '../../observability/steps.ts'
 import type { DetectedUpload } from '../attachments/detect-upload.ts'
 import { insertReceiving, markStored, type NewAttachment } from '../attachments/queries.ts'
+import { insertShared } from '../attachments/share-objects.ts'
 import { type AlsoStore, type Context, nothingElse } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { createId, createObjectKey, createUpstreamName } from '../ids.ts'
@@ -29,10 +30,11 @@ export interface StoredBatch {
   /** Upstream timestamp of its last message. */
   readonly position: number
   readonly messageIds: readonly string[]
+  /** Whose objects were put. */
   readonly attachments: readonly StoredAttachment[]
 }
 
-/** Of its files. */
+/** Of what was put. */
 export function bytesOf({ attachments }: StoredBatch): number {
   return attachments.reduce((sum, { size }) => sum + size, 0)
 }
@@ -55,6 +57,8 @@ export interface PlannedBatch {
   readonly target: BatchTarget
   readonly rows: readonly ReturnType<typeof planMessage>['row'][]
   readonly attachments: readonly PlannedAttachment[]
+  /** Files whose objects are there already, or put with another of the call. */
+  readonly shared: readonly StoredAttachment[]
 }
 
 export function planBatch(ctx: Context, target: BatchTarget, messages: readonly ResolvedMessage[]): PlannedBatch {
@@ -65,6 +69,7 @@ export function planBatch(ctx: Context, target: BatchTarget, messages: readonly 
     target,
     rows: planned.map(({ row }) => row),
     attachments: planned.flatMap(({ attachments }) => attachments),
+    shared: planned.flatMap(({ shared }) => shared),
   }
 }
 
@@ -111,6 +116,7 @@ export async function storePlanned(tx: Database, ctx: Context, batch: PlannedBat
   const position = rows.at(-1)?.upstreamTimestamp ?? 0
   const stored = { id, session, position, messageIds: rows.map((row) => row.id), attachments }
   await insertStored(tx, ctx, stored, rows)
+  await insertShared(tx, ctx.caller, batch.shared)
   await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id })
   return stored
 }
@@ -156,9 +162,15 @@ async function insertStored(
 function planMessage(ctx: Context, batchId: string, { input, items, tokens, metadata }: ResolvedMessage) {
   const messageId = createId('msg')
   const attachments: PlannedAttachment[] = []
+  const shared: StoredAttachment[] = []
   const content = items.map((item): StoredItem => {
     if (item.type === 'text') return { type: 'text', text: item.text }
-    const planned = planAttachment(ctx, batchId, messageId, item.upload)
+    if (item.type === 'shared') {
+      const file = { ...item.file, id: createId('att'), batchId, messageId }
+      shared.push(file)
+      return { type: file.kind, attachment_id: file.id }
+    }
+    const planned = planAttachment(ctx, batchId, messageId, item.upload, item.objectKey)
     attachments.push(planned)
     return { type: planned.kind, attachment_id: planned.id }
   })
@@ -174,11 +186,16 @@ function planMessage(ctx: Context, batchId: string, { input, items, tokens, meta
     tokens: tokens ?? null,
     metadata: metadata ?? null,
   }
-  return { row, attachments }
+  return { row, attachments, shared }
 }
 
-function planAttachment(ctx: Context, batchId: string, messageId: string, upload: DetectedUpload): PlannedAttachment {
-  const objectKey = createObjectKey()
+function planAttachment(
+  ctx: Context,
+  batchId: string,
+  messageId: string,
+  upload: DetectedUpload,
+  objectKey = createObjectKey(),
+): PlannedAttachment {
   return {
     id: createId('att'),
     batchId,

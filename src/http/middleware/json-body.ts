@@ -35,15 +35,42 @@ export function jsonBody(maxBytes: number, identify: (c: HttpContext) => unknown
 
 function hold(c: HttpContext, bytes: number, isKnown: boolean, held: DisposableStack): void {
   const { uploads } = c.get('services')
-  const whose = c.get('identity')?.ctx.caller.userId ?? c.get('apiKey')?.key.keyId
   held.use(uploads.holdBody(bytes, isKnown))
+  takePlaces(c, bytes, held)
+}
+
+/** A large body takes a place in the process, and among those of whoever sends it. */
+function takePlaces(c: HttpContext, bytes: number, held: DisposableStack): void {
   if (bytes <= LARGE_BODY_BYTES) return
+  const { uploads } = c.get('services')
+  const whose = c.get('identity')?.ctx.caller.userId ?? c.get('apiKey')?.key.keyId
   if (whose === undefined) {
     held.use(uploads.enterUnidentified())
     return
   }
   held.use(uploads.enter())
   held.use(uploads.enterAs(whose))
+}
+
+/**
+ * Reads the whole body of a known caller, up to a limit, also one that is sent without its length. `room` is what it holds of the memory
+ * for bodies: to be disposed of when the bytes are let go, at the latest when the request ends.
+ */
+export async function receiveBody(c: HttpContext, maxBytes: number): Promise<{ body: Buffer; room: Disposable }> {
+  const { incoming, outgoing } = c.env
+  const { uploads } = c.get('services')
+  const declared = incoming.headers['content-length']
+  if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  const bytes = Number(declared ?? maxBytes)
+  using places = new DisposableStack()
+  const reserved = places.use(uploads.holdBody(bytes, true))
+  takePlaces(c, bytes, places)
+  const body = await readBytes(incoming, maxBytes, undefined)
+  reserved[Symbol.dispose]()
+  const room = uploads.holdBody(body.length, true)
+  if (outgoing.closed) room[Symbol.dispose]()
+  else outgoing.once('close', () => room[Symbol.dispose]())
+  return { body, room }
 }
 
 /**
@@ -78,6 +105,15 @@ function tooLarge(maxBytes: number): GatewayError {
 }
 
 async function readText(incoming: IncomingMessage, maxBytes: number, deadlineMs: number | undefined): Promise<string> {
+  const bytes = await readBytes(incoming, maxBytes, deadlineMs)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new MalformedRequestError('The body is not valid UTF-8.')
+  }
+}
+
+async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs: number | undefined): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   let timer: NodeJS.Timeout | undefined
@@ -102,11 +138,8 @@ async function readText(incoming: IncomingMessage, maxBytes: number, deadlineMs:
   } finally {
     clearTimeout(timer)
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
-  } catch {
-    throw new MalformedRequestError('The body is not valid UTF-8.')
-  }
+  const [only] = chunks
+  return only && chunks.length === 1 ? only : Buffer.concat(chunks, size)
 }
 
 function broken(): GatewayError {

@@ -45,6 +45,7 @@ export function observe(services: HttpServices) {
           ),
           bytesIn: Number(incoming.headers['content-length'] ?? socket.bytesRead - readBefore),
           bytesOut: socket.bytesWritten - writtenBefore,
+          ...c.get('upstream'),
           ...c.get('ids'),
           userId: c.get('userId'),
           error: c.get('errorCode'),

@@ -43,8 +43,11 @@ describe('CORS', () => {
         'Range',
         'X-API-Key',
         'X-End-User-ID',
+        'X-Memory-Gateway-Authorization',
         'X-Project-ID',
         'X-Request-Id',
+        'X-Resource-Id',
+        'X-Thread-Id',
         'X-User-Id',
       ].toSorted(),
     )
@@ -58,13 +61,29 @@ describe('CORS', () => {
         'Preference-Applied',
         'Retry-After',
         'Server-Timing',
+        'X-Memory-Ids',
+        'X-Memory-Messages',
+        'X-Memory-Ms',
+        'X-Memory-Status',
+        'X-Memory-Tokens',
         'X-Quota-Exceeded',
         'X-RateLimit-Limit',
         'X-RateLimit-Remaining',
         'X-RateLimit-Reset',
+        'X-RateLimit-Scope',
         'X-Request-Id',
       ].toSorted(),
     )
+  })
+
+  it('lets the clients of model providers send headers of their own, and no others', async () => {
+    const asked = 'authorization, openai-beta,x-stainless-os, Anthropic-Version, x-other, openai-a\r\nb, cookie'
+    const preflight = { 'access-control-request-method': 'POST', 'access-control-request-headers': asked }
+    const { list } = await ask([ORIGIN], { origin: ORIGIN, ...preflight }, 'OPTIONS')
+    expect(list('access-control-allow-headers')).toEqual(
+      expect.arrayContaining(['openai-beta', 'x-stainless-os', 'Anthropic-Version']),
+    )
+    expect(list('access-control-allow-headers').join()).not.toMatch(/x-other|openai-a|cookie/)
   })
 
   it('is for nobody else', async () => {

@@ -60,6 +60,7 @@ export function createEmbeddedBackend({ db, logger, reading }: EmbeddedBackendOp
   return {
     name: 'embedded',
     settleMs: SETTLE_MS,
+    extractsUnasked: false,
     health: () => askDatabase(db),
     add: (session, messages, signal) =>
       attempt(async () => {

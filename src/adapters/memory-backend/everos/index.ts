@@ -55,6 +55,7 @@ export function createEverosBackend(options: EverosOptions): MemoryBackend {
 class EverosBackend implements MemoryBackend {
   readonly name = 'everos'
   readonly settleMs: number
+  readonly extractsUnasked = true
   readonly #options: EverosOptions
   readonly #timeouts: EverosTimeouts
   readonly #client: EverosClient

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ChatMessage, ModelError, type ModelProvider } from '../../../ports/model-provider.ts'
+import { type ChatMessage, type ChatPicture, ModelError, type ModelProvider } from '../../../ports/model-provider.ts'
 import type { ServiceContext } from '../../context.ts'
 import { askModel } from './ask-model.ts'
 
@@ -10,6 +10,8 @@ export interface JsonQuestion<T extends z.ZodType> {
   readonly system: string
   /** Data, fenced. */
   readonly data: string
+  /** Shown after the data. */
+  readonly pictures?: readonly ChatPicture[]
   readonly maxTokens: number
 }
 
@@ -31,7 +33,7 @@ export async function askForJson<T extends z.ZodType>(
       role: 'system',
       content: `${question.system}\nAnswer with one JSON object of this JSON schema and nothing else:\n${JSON.stringify(schema)}`,
     },
-    { role: 'user', content: question.data },
+    { role: 'user', content: question.data, ...(question.pictures && { pictures: question.pictures }) },
   ]
   const ask = (more: readonly ChatMessage[], withSchema: boolean) =>
     askModel(ctx, model, {

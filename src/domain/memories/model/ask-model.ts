@@ -1,7 +1,7 @@
 import type { ChatReply, ChatRequest, ModelProvider } from '../../../ports/model-provider.ts'
+import { estimateTokens } from '../../../text/estimate-tokens.ts'
 import type { ServiceContext } from '../../context.ts'
 import { meter } from '../../usage/meter.ts'
-import { estimateTokens } from './estimate-tokens.ts'
 
 /**
  * Asks the chat model, and counts the tokens: as the provider did, or by estimate where it does not say. `quota_exceeded` if the plan has

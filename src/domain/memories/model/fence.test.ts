@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { estimateTokens } from './estimate-tokens.ts'
 import { fence } from './fence.ts'
 
 describe('a fence', () => {
@@ -36,33 +35,6 @@ describe('a fence', () => {
           expect(lines.filter((one) => /^\S/.test(one))).toHaveLength(texts.length + 2)
         },
       ),
-    )
-  })
-})
-
-describe('an estimate of tokens', () => {
-  it.each([
-    ['', 0],
-    ['   ', 0],
-    ['Hello', 1],
-    ['Hello, world!', 4],
-    ['The quick brown fox jumps over the lazy dog.', 10],
-    ['internationalization', 4],
-    ['2026-12-31', 6],
-    ['我喜欢喝茶', 5],
-    ['こんにちは', 5],
-    ['Привет', 3],
-    ['a\n\nb', 4],
-  ])('%j: %i', (text, tokens) => expect(estimateTokens(text)).toBe(tokens))
-
-  it('counts pictures as several', () => expect(estimateTokens('🎉')).toBeGreaterThan(1))
-
-  it('of a text is at most that of its parts', () => {
-    const text = fc.string({ unit: 'grapheme', maxLength: 100 })
-    fc.assert(
-      fc.property(text, text, (one, other) => {
-        expect(estimateTokens(`${one} ${other}`)).toBeLessThanOrEqual(estimateTokens(one) + estimateTokens(other))
-      }),
     )
   })
 })

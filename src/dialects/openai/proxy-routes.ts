@@ -1,0 +1,41 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Limits } from '../../config/config.ts'
+import type { HttpContext } from '../../http/context.ts'
+import type { DialectRouter } from '../../http/dialect.ts'
+import { MalformedRequestError } from '../../http/errors.ts'
+import { identifyCaller, threadHeaders } from '../../http/gateway-key.ts'
+import { countRequest } from '../../http/rate-limits.ts'
+import { ModelGatewayError, type ModelPath } from '../../ports/model-gateway.ts'
+import type { ChatFormat } from './chat-format.ts'
+import { chatWithThread } from './chat-with-thread.ts'
+import { toChatError } from './errors.ts'
+import { chatFormats } from './chat-formats.ts'
+import { JsonSpanError } from './json-spans.ts'
+import { receiveChat } from './received-chat.ts'
+import { relayAnswer } from './relay-answer.ts'
+
+const PATHS: Readonly<Record<ChatFormat['path'], ModelPath>> = {
+  '/v1/chat/completions': '/chat/completions',
+  '/v1/responses': '/responses',
+  '/v1/messages': '/messages',
+}
+
+export function proxyRoutes(router: DialectRouter, limits: Limits): void {
+  for (const format of chatFormats) router.post(format.path, (c) => passOn(c, format, limits.chatBytes))
+}
+
+/** The order matters: who asks, and for which thread, is known before anything of the body is read. */
+async function passOn(c: HttpContext, format: ChatFormat, maxBytes: number): Promise<Response> {
+  const sender = await identifyCaller(c, 'write')
+  const thread = threadHeaders(c)
+  await countRequest(c, sender.ctx, 'llm_proxy', thread ? { searches: 1 } : {})
+  try {
+    using chat = await receiveChat(c, { format, path: PATHS[format.path], sender }, maxBytes)
+    if (thread) await chatWithThread(c, chat, thread)
+    else await relayAnswer(c, chat.toRequest(c), { format, onBegun: () => chat[Symbol.dispose]() })
+  } catch (error) {
+    if (error instanceof JsonSpanError) throw new MalformedRequestError(error.message)
+    throw error instanceof ModelGatewayError ? toChatError(error) : error
+  }
+  return RESPONSE_ALREADY_SENT
+}

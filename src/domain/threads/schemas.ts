@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { cleanText, keptInstant, opaqueObject } from '../text-schemas.ts'
+
+/** An application's own name for a thread, or one of ours. `.` and `..` are what no URL can name. */
+export const threadName = cleanText(256)
+  .min(1)
+  .refine((value) => value !== '.' && value !== '..', 'must not be . or ..')
+
+const title = cleanText(1_000)
+
+export const CreateThreadInput = z.strictObject({
+  id: threadName.optional(),
+  title: title.optional(),
+  metadata: opaqueObject.optional(),
+})
+export type CreateThreadInput = z.input<typeof CreateThreadInput>
+
+export const UpdateThreadInput = z.strictObject({ title: title.optional(), metadata: opaqueObject.optional() })
+export type UpdateThreadInput = z.input<typeof UpdateThreadInput>
+
+export const CloneThreadInput = CreateThreadInput.extend({
+  /** The newest so many of those that the other options leave. */
+  messageLimit: z.number().int().min(1).optional(),
+  /** Both inclusive. */
+  startDate: keptInstant.optional(),
+  endDate: keptInstant.optional(),
+  messageIds: z.array(cleanText(64)).max(10_000).optional(),
+})
+export type CloneThreadInput = z.input<typeof CloneThreadInput>
+
+/** A page of a list. */
+export interface ThreadPage {
+  /** 1..200 */
+  readonly limit: number
+  readonly offset: number
+}

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Database } from '../../db/database.ts'
+import { isDatabaseAway } from '../../db/sql-state.ts'
+import { SharedObjectGone, shareObjects } from '../attachments/share-objects.ts'
+import { recordAudit } from '../audit/record-audit.ts'
+import { GatewayError } from '../errors.ts'
+import { relayInBackground } from '../memories/relay-in-background.ts'
+import { noteMessages } from '../observations/note-messages.ts'
+import { ensureScope } from '../sessions/ensure-scope.ts'
+import type { SessionRow } from '../sessions/queries.ts'
+import type { ResolvedMessage } from '../sessions/resolve-content.ts'
+import { bytesOf, type PlannedBatch, planBatch, storeBatches, storePlanned } from '../sessions/store-batch.ts'
+import { flushWhenDue } from './flush-thread.ts'
+import { unknownThread } from './open-thread.ts'
+import { areStored, changeThread } from './queries.ts'
+import type { ThreadContext, ThreadRow } from './thread-context.ts'
+
+/** What cannot be stored for so long is given up. */
+const GIVE_UP_MS = 60_000
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5_000
+
+/**
+ * Stores messages of a thread, all or none, and has the backend learn them meanwhile; again and again, as long as the database or the
+ * object store is away. Rejects when it gives up, or the thread was deleted.
+ */
+export async function storeExchange(
+  ctx: ThreadContext,
+  thread: ThreadRow,
+  messages: readonly ResolvedMessage[],
+): Promise<void> {
+  const deadline = Date.now() + GIVE_UP_MS
+  const attempted: string[] = []
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      const sessionId = await attempt(ctx, thread, messages, attempted)
+      return relayInBackground(ctx, [sessionId])
+    } catch (error) {
+      if (error instanceof StoredBefore) return
+      const { ending } = ctx.services.exchanges
+      if (!mayHelpToRepeat(error) || Date.now() + pause > deadline || ending.aborted) throw error
+      ctx.log.warn({ err: error, threadId: thread.id }, 'exchange not stored yet, it is tried again')
+      // Cut short by the end of the process, which leaves one more attempt.
+      await sleep(pause, undefined, { signal: ending }).catch(() => {})
+    }
+  }
+}
+
+/** An attempt whose commit was not heard of had succeeded. */
+class StoredBefore extends Error {}
+
+function mayHelpToRepeat(error: unknown): boolean {
+  if (error instanceof SharedObjectGone) return true
+  return isDatabaseAway(error) || (error instanceof GatewayError && error.code === 'unavailable')
+}
+
+/** Resolves with our id of the session. `attempted` are the batches of the attempts before; this one's are added. */
+async function attempt(
+  ctx: ThreadContext,
+  thread: ThreadRow,
+  messages: readonly ResolvedMessage[],
+  attempted: string[],
+): Promise<string> {
+  const scope = await ensureScope(ctx, { appId: 'default', projectId: 'default' })
+  const target = { scope, sessionId: threadSessionId(thread), kind: 'thread' as const }
+  const shared = await shareObjects(ctx, messages)
+  const batches = chunksOf(shared, ctx.services.limits.messages).map((chunk) => planBatch(ctx, target, chunk))
+  const before = attempted.splice(0, attempted.length)
+  attempted.push(...before, ...batches.map(({ id }) => id))
+  return storeBatches(ctx, batches, async (tx) => {
+    // Locks the thread: its deletion, and other exchanges of it, come before or after this one.
+    if (!(await changeThread(tx, ctx.caller, thread.id, {}))) throw unknownThread()
+    if (before.length > 0 && (await areStored(tx, ctx.caller, before))) throw new StoredBefore()
+    const session = await storeThreadBatches(tx, ctx, thread, batches)
+    await noteMessages(tx, ctx, thread)
+    return session.id
+  })
+}
+
+/** Within a transaction that has locked the thread. There is one batch at least. */
+export async function storeThreadBatches(
+  tx: Database,
+  ctx: ThreadContext,
+  thread: Pick<ThreadRow, 'id'>,
+  batches: readonly PlannedBatch[],
+): Promise<SessionRow> {
+  let last: { session: SessionRow; position: number } | undefined
+  for (const batch of batches) {
+    const stored = await storePlanned(tx, ctx, batch)
+    await recordAudit(tx, ctx, { action: 'messages.add', target: stored.id, bytes: bytesOf(stored) })
+    last = stored
+  }
+  if (!last) throw new Error('There is nothing to store.')
+  await changeThread(tx, ctx.caller, thread.id, { sessionId: last.session.id })
+  await flushWhenDue(tx, ctx, last.session.id, last.position)
+  return last.session
+}
+
+/** The `session_id` of a thread's messages. */
+export function threadSessionId({ externalId }: Pick<ThreadRow, 'externalId'>): string {
+  return `thread:${externalId}`
+}
+
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
+}

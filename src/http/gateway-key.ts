@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { type KeyScope, openProject } from '../domain/accounts/authenticate-key.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { parseInput } from '../domain/parse-input.ts'
+import { looksLikeKey } from '../domain/secret-key.ts'
+import { cleanText, nameId } from '../domain/text-schemas.ts'
+import type { RealmContext, ThreadContext } from '../domain/threads/thread-context.ts'
+import { asUser, endUserId, knownEndUser } from '../domain/users/end-users.ts'
+import { bearerToken, type HttpContext, headerText, systemContext, takeTurn } from './context.ts'
+import { forEndUser, identifyKey, type KeyHolder, openAsUser } from './service.ts'
+
+/** The header of the gateway's key where `Authorization` or `x-api-key` holds the caller's own key of a model provider. */
+const OWN_HEADER = 'x-memory-gateway-authorization'
+
+/** The caller's own provider key: for the one call that is passed on; never stored, never logged. */
+export interface PassThrough {
+  readonly header: 'authorization' | 'x-api-key'
+  /** As the header had it. */
+  readonly value: string
+}
+
+/** Who sends a request of the chat proxy or about its threads. */
+export interface GatewaySender {
+  readonly ctx: RealmContext
+  /** The native user whose key it is; undefined for an account's key, which names a resource. */
+  readonly user: KeyHolder | undefined
+  readonly passThrough: PassThrough | undefined
+}
+
+const ThreadHeaders = z.object({
+  'x-thread-id': cleanText(256).min(1).optional(),
+  'x-resource-id': endUserId.optional(),
+})
+const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
+
+/**
+ * Who sends the request, by its headers alone. The gateway's key comes in `X-Memory-Gateway-Authorization: Bearer`, or, without that,
+ * in `Authorization: Bearer` or `x-api-key`. `unauthenticated` for no key or a wrong one, `forbidden` for another project than the key's and
+ * for a missing scope, `invalid_request` for a project that cannot be.
+ */
+export async function identifyCaller(c: HttpContext, scope: KeyScope): Promise<GatewaySender> {
+  const { secret, passThrough } = shownKeys(c)
+  const projectId = parseInput(ProjectHeader, { 'x-project-id': headerText(c, 'x-project-id') })['x-project-id']
+  if (secret?.startsWith('uk_')) {
+    const { ctx, user } = await openAsUser(c, secret, { projectId, scope })
+    return { ctx: { ...ctx, realm: `user:${user.id}` }, user, passThrough }
+  }
+  const key = await identifyKey(c, secret)
+  const ctx = openProject(systemContext(c), key, { projectId, scope })
+  const realm = `project:${ctx.service.accountId}:${ctx.service.projectId}`
+  return { ctx: { ...ctx, realm }, user: undefined, passThrough }
+}
+
+/**
+ * The request for one resource, when it is its turn: for an account's key the end user of that name, made at first use; a user's own key
+ * must name that user, else the thread is `not_found`.
+ */
+export async function forResource(c: HttpContext, sender: GatewaySender, resourceId: string): Promise<ThreadContext> {
+  const { ctx, user } = sender
+  const { realm } = ctx
+  if (user === undefined) return { ...(await forEndUser(c, ctx, resourceId)), realm }
+  if (resourceId !== user.externalId) throw unknownThread()
+  return { ...asUser(ctx, user, await takeTurn(c, ctx, user.id)), realm }
+}
+
+/** Our id of the user that a resource is, if they were made already and the key may act for them: for what only looks. */
+export async function knownResource(sender: GatewaySender, resourceId: string): Promise<string | undefined> {
+  const { ctx, user } = sender
+  if (user === undefined) return (await knownEndUser(ctx, resourceId))?.id
+  return resourceId === user.externalId ? user.id : undefined
+}
+
+/** The thread, and the resource it is of, that the headers name. `invalid_request` for a thread without a resource. */
+export function threadHeaders(c: HttpContext): { threadId: string; resourceId: string } | undefined {
+  const given = parseInput(ThreadHeaders, {
+    'x-thread-id': headerText(c, 'x-thread-id'),
+    'x-resource-id': headerText(c, 'x-resource-id'),
+  })
+  const threadId = given['x-thread-id']
+  const resourceId = given['x-resource-id']
+  if (threadId === undefined) return undefined
+  if (resourceId !== undefined) return { threadId, resourceId }
+  const message = 'is needed with x-thread-id: it names the user or entity that the thread belongs to.'
+  throw new GatewayError('invalid_request', `x-resource-id ${message}`, {
+    details: { fields: [{ path: 'x-resource-id', message }] },
+  })
+}
+
+/** The resource that the header names. */
+export function resourceHeader(c: HttpContext): string | undefined {
+  return parseInput(ThreadHeaders, { 'x-resource-id': headerText(c, 'x-resource-id') })['x-resource-id']
+}
+
+export function unknownThread(): GatewayError {
+  return new GatewayError('not_found', 'There is no such thread.')
+}
+
+function shownKeys(c: HttpContext): { secret: string | undefined; passThrough: PassThrough | undefined } {
+  const own = c.req.header(OWN_HEADER)
+  // One that is there and has no key in it counts too: what is in the other headers was not meant for the gateway.
+  if (own !== undefined) return { secret: /^Bearer +(\S+)$/i.exec(own)?.[1], passThrough: providerKey(c) }
+  const [token, apiKey] = [bearerToken(c), c.req.header('x-api-key')]
+  // A client may fill both; what is not ours is then somebody else's.
+  const secret = [token, apiKey].find(isOurs) ?? token ?? apiKey
+  return { secret, passThrough: undefined }
+}
+
+/** A key of the gateway's is never passed on, whichever header has it. */
+function providerKey(c: HttpContext): PassThrough | undefined {
+  for (const header of ['authorization', 'x-api-key'] as const) {
+    const value = c.req.header(header)?.trim()
+    if (value && !isOurs(value.split(/ +/).at(-1))) return { header, value }
+  }
+  return undefined
+}
+
+function isOurs(value: string | undefined): boolean {
+  return value !== undefined && (looksLikeKey('mgk_live_', value) || looksLikeKey('uk_', value))
+}
