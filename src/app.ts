@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Limits } from './config/config.ts'
+import { mastraRoutes } from './dialects/mastra/index.ts'
 import { memoryLayer, memoryLayerUnknown } from './dialects/memory-layer/index.ts'
 import { memoryStack, memoryStackUnknown } from './dialects/memory-stack/index.ts'
 import { memorySyncRoutes } from './dialects/memory-sync/index.ts'
@@ -30,6 +31,7 @@ export function createApp(services: HttpServices, isStopping: () => boolean = ()
   mountNativeApi(app, services.limits, isStopping)
   app.route('/', docsRoutes(openApiDocument(app)))
   app.route('/', openAiProxy(services.limits))
+  app.route('/', mastraRoutes())
   app.route('/', memorySyncRoutes())
   app.route('/', memoryStack(services.limits))
   app.route('/', memoryLayer(services.limits))

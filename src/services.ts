@@ -53,20 +53,19 @@ const STORE_CALLS = new Set<keyof ObjectStore>(['put', 'get', 'head', 'delete'])
 const BACKEND_CALLS = new Set<keyof MemoryBackend>(['search'])
 const MODEL_CALLS = new Set<keyof ModelProvider>(['complete'])
 
+export interface ServiceOptions {
+  readonly log: Log
+  readonly progress?: StartupProgress
+  /** How often jobs are looked for. */
+  readonly pollSeconds?: number
+  /** An open and migrated database to use instead of the configured embedded one; closed with the services. */
+  readonly database?: DatabaseConnection
+  /** Is told the admin key, if this start made it: nobody else ever is. */
+  readonly onAdminKey?: (secret: string) => void
+}
+
 /** The composition root: picks the adapters, opens them in order, and closes them in reverse. */
-export async function createServices(
-  config: Config,
-  options: {
-    log: Log
-    progress?: StartupProgress
-    /** How often jobs are looked for. */
-    pollSeconds?: number
-    /** An open and migrated database to use instead of the configured embedded one; closed with the services. */
-    database?: DatabaseConnection
-    /** Is told the admin key, if this start made it: nobody else ever is. */
-    onAdminKey?: (secret: string) => void
-  },
-): Promise<Services> {
+export async function createServices(config: Config, options: ServiceOptions): Promise<Services> {
   const { log, progress = () => {} } = options
   await using opened = new AsyncDisposableStack()
   const metrics = createMetrics()

@@ -30,6 +30,14 @@ export const nameId = z
 /** An id that the caller chose for a session or conversation. */
 export const freeId = z.string().min(1).max(128).refine(isCleanText, UNCLEAN)
 
+/** The id that an application chose for a thread. */
+export const threadId = cleanText(256)
+  .min(1)
+  .refine((value) => value !== '.' && value !== '..', 'must not be . or .., which no URL can name')
+
+/** An id of a session that is there: a caller's, or `thread:` and the thread's. */
+export const sessionName = cleanText(263).min(1)
+
 export const spaceFields = {
   app_id: nameId.default('default'),
   project_id: nameId.default('default'),

@@ -99,7 +99,7 @@ export function toResource(row: ResourceWithFile, externalUserId: string): z.inf
 export function toSession(row: Awaited<ReturnType<typeof listSessions>>['items'][number]): z.infer<typeof Session> {
   return {
     session_id: row.externalId,
-    kind: row.kind as 'chat' | 'resource',
+    kind: row.kind as 'chat' | 'resource' | 'thread',
     message_count: row.messageCount,
     attachment_count: row.attachmentCount,
     pending_messages: row.pendingMessages,

@@ -3,11 +3,16 @@ import { type KeyScope, openProject } from '../domain/accounts/authenticate-key.
 import { GatewayError } from '../domain/errors.ts'
 import { parseInput } from '../domain/parse-input.ts'
 import { looksLikeKey } from '../domain/secret-key.ts'
-import { cleanText, nameId } from '../domain/text-schemas.ts'
+import { nameId } from '../domain/text-schemas.ts'
+import { unknownThread } from '../domain/threads/open-thread.ts'
+import { threadName } from '../domain/threads/schemas.ts'
 import type { RealmContext, ThreadContext } from '../domain/threads/thread-context.ts'
+import type { Metric } from '../domain/usage/meter.ts'
+import type { RateScope } from '../domain/usage/rate-windows.ts'
 import { asUser, endUserId, knownEndUser } from '../domain/users/end-users.ts'
 import { bearerToken, type HttpContext, headerText, systemContext, takeTurn } from './context.ts'
-import { forEndUser, identifyKey, type KeyHolder, openAsUser } from './service.ts'
+import { countInPlans, limitRate } from './rate-limits.ts'
+import { forEndUser, identifyKey, identifyKeyHolder, type KeyHolder } from './service.ts'
 
 /** The header of the gateway's key where `Authorization` or `x-api-key` holds the caller's own key of a model provider. */
 const OWN_HEADER = 'x-memory-gateway-authorization'
@@ -27,28 +32,38 @@ export interface GatewaySender {
   readonly passThrough: PassThrough | undefined
 }
 
+/** What a route asks of its sender, and as what it counts. */
+export interface GatewayDemand {
+  readonly scope: KeyScope
+  readonly rate: RateScope
+  /** What else it uses of its account's plan. */
+  readonly uses?: Partial<Record<Metric, number>>
+}
+
 const ThreadHeaders = z.object({
-  'x-thread-id': cleanText(256).min(1).optional(),
+  'x-thread-id': threadName.optional(),
   'x-resource-id': endUserId.optional(),
 })
 const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
 
 /**
- * Who sends the request, by its headers alone. The gateway's key comes in `X-Memory-Gateway-Authorization: Bearer`, or, without that,
- * in `Authorization: Bearer` or `x-api-key`. `unauthenticated` for no key or a wrong one, `forbidden` for another project than the key's and
- * for a missing scope, `invalid_request` for a project that cannot be.
+ * Who sends the request, by its headers alone, before its body is read. It is counted as a request of their key, also where it is refused from then on. The
+ * gateway's key comes in `X-Memory-Gateway-Authorization: Bearer`, or, without that, in `Authorization: Bearer` or `x-api-key`.
+ * `unauthenticated` for no key or a wrong one, `forbidden` for another project than the key's and for a missing scope, `invalid_request`
+ * for a project that cannot be, `rate_limited` and `quota_exceeded` beyond a limit. Call it once a request.
  */
-export async function identifyCaller(c: HttpContext, scope: KeyScope): Promise<GatewaySender> {
+export async function identifyCaller(c: HttpContext, { scope, rate, uses }: GatewayDemand): Promise<GatewaySender> {
   const { secret, passThrough } = shownKeys(c)
+  const { key, user } = secret?.startsWith('uk_')
+    ? await identifyKeyHolder(c, secret)
+    : { key: await identifyKey(c, secret), user: undefined }
+  const counted = limitRate(c, key.keyId, rate)
   const projectId = parseInput(ProjectHeader, { 'x-project-id': headerText(c, 'x-project-id') })['x-project-id']
-  if (secret?.startsWith('uk_')) {
-    const { ctx, user } = await openAsUser(c, secret, { projectId, scope })
-    return { ctx: { ...ctx, realm: `user:${user.id}` }, user, passThrough }
-  }
-  const key = await identifyKey(c, secret)
   const ctx = openProject(systemContext(c), key, { projectId, scope })
-  const realm = `project:${ctx.service.accountId}:${ctx.service.projectId}`
-  return { ctx: { ...ctx, realm }, user: undefined, passThrough }
+  await countInPlans(c, ctx, counted, uses)
+  const { accountId, projectId: project } = ctx.service
+  const realm = user === undefined ? `project:${accountId}:${project}` : `user:${user.id}`
+  return { ctx: { ...ctx, realm }, user, passThrough }
 }
 
 /**
@@ -89,10 +104,6 @@ export function threadHeaders(c: HttpContext): { threadId: string; resourceId: s
 /** The resource that the header names. */
 export function resourceHeader(c: HttpContext): string | undefined {
   return parseInput(ThreadHeaders, { 'x-resource-id': headerText(c, 'x-resource-id') })['x-resource-id']
-}
-
-export function unknownThread(): GatewayError {
-  return new GatewayError('not_found', 'There is no such thread.')
 }
 
 function shownKeys(c: HttpContext): { secret: string | undefined; passThrough: PassThrough | undefined } {

@@ -120,7 +120,7 @@ export const Resource = z
 export const Session = z
   .object({
     session_id: z.string(),
-    kind: z.enum(['chat', 'resource']),
+    kind: z.enum(['chat', 'resource', 'thread']),
     message_count: z.number().int(),
     attachment_count: z.number().int(),
     pending_messages: z.number().int().describe('Messages that no extraction covers yet'),

@@ -40,12 +40,11 @@ export interface KeyHolder {
   readonly externalId: string
 }
 
-/** The request of one of the gateway's own users, by their key: they act for themselves, in any project of theirs. */
-export async function openAsUser(
+/** Whose key it is, if it is one of the gateway's own users': they act for themselves, in any project of theirs. */
+export async function identifyKeyHolder(
   c: HttpContext,
   userKey: string,
-  wanted: { projectId: string | undefined; scope: KeyScope },
-): Promise<{ ctx: ServiceContext; user: KeyHolder }> {
+): Promise<{ key: AuthenticatedKey; user: KeyHolder }> {
   const system = systemContext(c)
   const caller = await authenticateUser(system, { userKey, userId: undefined })
   step('authenticated')
@@ -53,7 +52,7 @@ export async function openAsUser(
   c.set('userId', userId)
   c.set('identity', { userKey, ctx: { ...system, caller } })
   const key = { accountId, keyId, projectId: null, scopes: USER_SCOPES, accountPlan: null, keyPlan: null }
-  return { ctx: openProject(system, key, wanted), user: { id: userId, externalId: externalUserId } }
+  return { key, user: { id: userId, externalId: externalUserId } }
 }
 
 /** The request for one end user (undefined: the owner of what is nobody's), when it is their turn. They are made at first use. */

@@ -38,8 +38,8 @@ export const STUB_KEY = 'sk-stub-secret-0123456789'
 
 /**
  * An OpenAI-compatible `/v1/chat/completions` on loopback. A chat it answers with the memory in the prompt that shares most words with the
- * message, said to "you" ("You are building a SaaS dashboard in React."), or that it does not know; extraction, summaries
- * and answers from memories, with JSON made of the data in the prompt.
+ * message, said to "you" ("You are building a SaaS dashboard in React."), or that it does not know; extraction, summaries,
+ * observations and answers from memories, with JSON made of the data in the prompt.
  */
 export async function startStubModel(): Promise<StubModel> {
   const requests: StubRequest[] = []
@@ -71,7 +71,13 @@ export async function startStubModel(): Promise<StubModel> {
 
 function readRequest(path: string, headers: IncomingHttpHeaders, body: Buffer): StubRequest {
   const { model, messages, response_format: format } = JSON.parse(body.toString() || '{}')
-  return { path, headers, model, messages: messages ?? [], schema: format?.json_schema?.name }
+  return { path, headers, model, messages: (messages ?? []).map(asText), schema: format?.json_schema?.name }
+}
+
+/** Of content in parts the text, with `[picture]` for each picture. */
+function asText({ role, content }: { role: string; content: string | { type: string; text?: string }[] }) {
+  if (typeof content === 'string') return { role, content }
+  return { role, content: content.map(({ text }) => text ?? '[picture]').join('\n') }
 }
 
 function send(response: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
@@ -115,6 +121,8 @@ function answerTo(request: StubRequest): string {
     const best = closest(itemsOf(prompt, 'memories'), itemsOf(prompt, 'question').join(' '))
     return JSON.stringify({ answer: best?.text ?? 'The memories do not tell.', sources: best ? [best.number] : [] })
   }
+  if (request.schema === 'observations') return JSON.stringify(observationsOf(itemsOf(prompt, 'conversation')))
+  if (request.schema === 'reflection') return JSON.stringify({ observations: latestNote(itemsOf(prompt, 'notes')) })
   const best = closest(itemsOf(prompt, 'memories'), last)
   return best ? saidToYou(best.text) : 'I do not know that about you.'
 }
@@ -151,6 +159,30 @@ function memoriesIn(prompt: string) {
         : { content: `The assistant said: ${text}`, confidence: 0.3 }
     return [{ ...said, type: 'fact', importance: 0.66, key_points: [], sources: [index + 1] }]
   })
+}
+
+/** Of each message of a user that is no question: that they stated it. */
+function observationsOf(messages: readonly string[]) {
+  const observations = messages.flatMap((message, index) => {
+    const [, text = ''] = /^(?:\[[^\]]* later\] )?\S+ \S+ user: (.*)$/s.exec(message) ?? []
+    if (text === '' || text.trim().endsWith('?')) return []
+    return [{ message: index + 1, priority: 'high', text: `User stated: ${text}`.slice(0, 900), details: [] }]
+  })
+  return { observations, current_task: '', next_step: '' }
+}
+
+/** Of a log the last note, on one line. */
+function latestNote([log = '']: readonly string[]) {
+  const date = log
+    .match(/Date: (\S+)/g)
+    ?.at(-1)
+    ?.slice(6)
+  const [, time, text] =
+    log
+      .match(/^ *\* \S+ \((\d\d:\d\d)\) (.*)$/gmu)
+      ?.at(-1)
+      ?.match(/\((\d\d:\d\d)\) (.*)$/) ?? []
+  return date === undefined || time === undefined ? [] : [{ date, time, priority: 'high', text, details: [] }]
 }
 
 function wordsOf(text: string): string[] {

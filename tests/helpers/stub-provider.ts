@@ -16,7 +16,7 @@ export type ProviderScript = (response: ServerResponse, call: ProviderCall) => v
 export interface StubProvider {
   readonly url: string
   readonly calls: ProviderCall[]
-  /** How calls with the header `x-script: {name}` are answered; others get an empty object. */
+  /** How calls with the header `x-script: {name}`, or to that path, are answered; others get an empty object. */
   script(name: string, answer: ProviderScript): void
   close(): Promise<void>
 }
@@ -33,7 +33,7 @@ export async function startStubProvider(): Promise<StubProvider> {
     const call: ProviderCall = { path, headers, body: Buffer.concat(chunks), isAbandoned: false }
     calls.push(call)
     response.on('close', () => void (call.isAbandoned = !response.writableFinished))
-    const answer = scripts.get(String(headers['x-script']))
+    const answer = scripts.get(String(headers['x-script'] ?? path))
     if (answer) await answer(response, call)
     else response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
   })

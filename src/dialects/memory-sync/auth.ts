@@ -5,7 +5,7 @@ import type { ServiceContext, UserContext } from '../../domain/context.ts'
 import { nameId } from '../../domain/text-schemas.ts'
 import { asUser, endUserId } from '../../domain/users/end-users.ts'
 import { bearerToken, type HttpContext, headerText, systemContext, takeTurn } from '../../http/context.ts'
-import { forEndUser, identifyKey, type KeyHolder, openAsUser } from '../../http/service.ts'
+import { forEndUser, identifyKey, identifyKeyHolder, type KeyHolder } from '../../http/service.ts'
 import { missingEndUser, missingProject, parsePart } from './errors.ts'
 
 const ProjectHeader = z.object({ 'X-Project-ID': nameId.optional() })
@@ -32,8 +32,10 @@ export interface Demand {
 export async function identifySender(c: HttpContext, demand: Demand): Promise<Sender> {
   const apiKey = c.req.header('x-api-key')
   const token = bearerToken(c)
-  if (apiKey === undefined && token?.startsWith('uk_'))
-    return openAsUser(c, token, { projectId: projectOf(c), scope: demand.scope })
+  if (apiKey === undefined && token?.startsWith('uk_')) {
+    const { key, user } = await identifyKeyHolder(c, token)
+    return { ctx: openProject(systemContext(c), key, { projectId: projectOf(c), scope: demand.scope }), user }
+  }
   const key = await identifyKey(c, apiKey ?? token)
   const projectId = projectOf(c)
   if (projectId === undefined && key.projectId === null && demand.project !== 'optional') throw missingProject()

@@ -2,7 +2,6 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { HttpContext } from '../../http/context.ts'
 import { type DialectRouter, slashed } from '../../http/dialect.ts'
 import { identifyCaller } from '../../http/gateway-key.ts'
-import { countRequest } from '../../http/rate-limits.ts'
 import type { ListedModel } from '../../ports/model-gateway.ts'
 
 export function modelsRoutes(router: DialectRouter): void {
@@ -26,8 +25,7 @@ export function modelsRoutes(router: DialectRouter): void {
 }
 
 async function readModels(c: HttpContext): Promise<readonly ListedModel[]> {
-  const { ctx } = await identifyCaller(c, 'read')
-  await countRequest(c, ctx, 'llm_proxy')
+  const { ctx } = await identifyCaller(c, { scope: 'read', rate: 'llm_proxy' })
   return ctx.services.modelGateway.listModels()
 }
 

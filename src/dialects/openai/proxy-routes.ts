@@ -4,12 +4,11 @@ import type { HttpContext } from '../../http/context.ts'
 import type { DialectRouter } from '../../http/dialect.ts'
 import { MalformedRequestError } from '../../http/errors.ts'
 import { identifyCaller, threadHeaders } from '../../http/gateway-key.ts'
-import { countRequest } from '../../http/rate-limits.ts'
 import { ModelGatewayError, type ModelPath } from '../../ports/model-gateway.ts'
 import type { ChatFormat } from './chat-format.ts'
+import { chatFormats } from './chat-formats.ts'
 import { chatWithThread } from './chat-with-thread.ts'
 import { toChatError } from './errors.ts'
-import { chatFormats } from './chat-formats.ts'
 import { JsonSpanError } from './json-spans.ts'
 import { receiveChat } from './received-chat.ts'
 import { relayAnswer } from './relay-answer.ts'
@@ -26,9 +25,9 @@ export function proxyRoutes(router: DialectRouter, limits: Limits): void {
 
 /** The order matters: who asks, and for which thread, is known before anything of the body is read. */
 async function passOn(c: HttpContext, format: ChatFormat, maxBytes: number): Promise<Response> {
-  const sender = await identifyCaller(c, 'write')
+  const uses = c.req.header('x-thread-id') === undefined ? {} : { searches: 1 }
+  const sender = await identifyCaller(c, { scope: 'write', rate: 'llm_proxy', uses })
   const thread = threadHeaders(c)
-  await countRequest(c, sender.ctx, 'llm_proxy', thread ? { searches: 1 } : {})
   try {
     using chat = await receiveChat(c, { format, path: PATHS[format.path], sender }, maxBytes)
     if (thread) await chatWithThread(c, chat, thread)

@@ -1,4 +1,4 @@
-import type { MessageSize } from './queries.ts'
+import type { MessageSize } from './message-queries.ts'
 
 /** Of messages that the Observer reads at a time, as Observational Memory is published. */
 const MOST_TOKENS = 10_000

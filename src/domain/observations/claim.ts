@@ -1,15 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { SystemContext } from '../context.ts'
 import { createId } from '../ids.ts'
-import {
-  claimRecord,
-  extendClaim,
-  insertFirstRecord,
-  type ObservedThread,
-  type RecordRow,
-  releaseClaim,
-  selectCurrent,
-} from './queries.ts'
+import { type ObservedThread } from './message-queries.ts'
+import { claimRecord, extendClaim, insertFirstRecord, type RecordRow, releaseClaim, selectCurrent } from './queries.ts'
 
 const LEASE_MS = 60_000
 const HEARTBEAT_MS = 15_000

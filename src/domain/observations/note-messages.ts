@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { UserContext } from '../context.ts'
 import type { ThreadRow } from '../threads/thread-context.ts'
-import { sumUnobserved } from './queries.ts'
+import { sumUnobserved } from './message-queries.ts'
 import { isActivationDue, isBufferingDue } from './thresholds.ts'
 
 /**

@@ -5,18 +5,15 @@ import { createId } from '../ids.ts'
 import { MOST_MESSAGES, nextChunk } from './chunk.ts'
 import { type Claim, ClaimLostError, claimThread } from './claim.ts'
 import { appendToLog, lineCount, logAfter } from './log.ts'
-import { observe } from './observe.ts'
 import {
-  insertNextGeneration,
   type ObservedThread,
-  type RecordChanges,
-  type RecordRow,
   selectMessagesBetween,
   selectObservedThread,
   selectSizesAfter,
   sumUnobserved,
-  updateClaimed,
-} from './queries.ts'
+} from './message-queries.ts'
+import { observe } from './observe.ts'
+import { insertNextGeneration, type RecordChanges, type RecordRow, updateClaimed } from './queries.ts'
 import { reflect } from './reflect.ts'
 import {
   chunksToActivate,

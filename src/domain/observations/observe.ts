@@ -1,10 +1,11 @@
 import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ServiceContext } from '../context.ts'
 import { renderLog } from './log.ts'
+import type { ObservedThread } from './message-queries.ts'
 import { observeByModel } from './observe-by-model.ts'
 import { observeByRules } from './observe-by-rules.ts'
 import { picturesOf } from './pictures.ts'
-import type { ObservedThread, RecordRow } from './queries.ts'
+import type { RecordRow } from './queries.ts'
 import type { ObservedMessage } from './transcript.ts'
 
 /** Of the notes so far that the Observer is shown, from their end. */

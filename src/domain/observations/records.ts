@@ -1,14 +1,8 @@
 import type { ObservationSettings } from '../../config/config.ts'
 import type { SystemContext } from '../context.ts'
 import type { ThreadRow } from '../threads/thread-context.ts'
-import {
-  type HeldRecord,
-  type RecordPage,
-  type RecordRow,
-  selectCurrent,
-  selectRecords,
-  sumUnobserved,
-} from './queries.ts'
+import { sumUnobserved } from './message-queries.ts'
+import { type HeldRecord, type RecordPage, type RecordRow, selectCurrent, selectRecords } from './queries.ts'
 import { isActivationDue, isReflectionDue } from './thresholds.ts'
 
 export type { RecordPage, RecordRow } from './queries.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { MessageRow } from './queries.ts'
+import type { MessageRow } from './message-queries.ts'
 
 /** A message as the Observer reads it. */
 export interface ObservedMessage {

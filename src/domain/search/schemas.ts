@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { cleanText, freeId, spaceFields } from '../text-schemas.ts'
+import { cleanText, freeId, sessionName, spaceFields } from '../text-schemas.ts'
 
 export const searchScopes = ['current_chat', 'resources', 'all_user_memory'] as const
 export type SearchScope = (typeof searchScopes)[number]
@@ -16,7 +16,7 @@ export const SearchInput = z
     query: cleanText(4096).regex(/\S/, 'must not be empty'),
     scope: z.array(z.enum(searchScopes)).min(1).max(3).default(['all_user_memory']),
     conversation_id: freeId.max(123).optional(),
-    session_id: freeId.optional(),
+    session_id: sessionName.optional(),
     top_k: z.number().int().min(1).max(100).default(5),
     min_score: z.number().optional(),
     from: moment.optional(),

@@ -7,7 +7,7 @@ import { type ErasedSession, eraseSession } from '../erasure/erase-session.ts'
 import { GatewayError } from '../errors.ts'
 import { findScope, findSession } from './queries.ts'
 
-/** Deletes a session of the caller's with its messages and files; a resource is deleted as a resource. Resolves with the receipt's id. */
+/** Deletes a session of the caller's with its messages and files; a resource is deleted as a resource, a thread as a thread. Resolves with the receipt's id. */
 export async function deleteSession(
   ctx: Context,
   space: Space,
@@ -19,7 +19,11 @@ export async function deleteSession(
   const session = scope && (await findSession(db, ctx.caller, scope.id, externalId))
   if (!session) throw new GatewayError('not_found', 'There is no such session.')
   if (session.kind !== 'chat') {
-    throw new GatewayError('conflict', `This session belongs to a ${session.kind}: delete the ${session.kind} instead.`)
+    const instead = session.kind === 'thread' ? ', with DELETE /v1/memory/threads/{id}' : ''
+    throw new GatewayError(
+      'conflict',
+      `This session belongs to a ${session.kind}: delete the ${session.kind} instead${instead}.`,
+    )
   }
   const erased = await inTransaction(db, async (tx) => {
     const done = await eraseSession(tx, ctx, ctx.caller, session, 'user')

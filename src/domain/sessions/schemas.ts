@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { cleanText, freeId, nameId, opaqueObject, spaceFields } from '../text-schemas.ts'
+import { cleanText, freeId, nameId, opaqueObject, sessionName, spaceFields } from '../text-schemas.ts'
 
 export const fileItemTypes = ['image', 'audio', 'doc', 'pdf', 'html', 'email'] as const
 
@@ -68,4 +68,4 @@ export const ListSessionsInput = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
-export const ListMessagesInput = ListSessionsInput.extend({ session_id: freeId })
+export const ListMessagesInput = ListSessionsInput.extend({ session_id: sessionName })

@@ -9,6 +9,10 @@ import { insertThread } from './queries.ts'
 import { CreateThreadInput } from './schemas.ts'
 import type { ThreadContext, ThreadRow } from './thread-context.ts'
 
+export function threadExists(): GatewayError {
+  return new GatewayError('conflict', 'There is a thread of that id already. Choose another.')
+}
+
 /** Makes a thread of the resource's. Without an id it gets a UUID. `conflict` if the realm has one of that id, whosever it is. */
 export function createThread(
   ctx: ThreadContext,
@@ -19,7 +23,7 @@ export function createThread(
   return inTransaction(ctx.services.db, async (tx) => {
     const row = { id: createId('thr'), externalId: id, title: title ?? null, metadata: metadata ?? {} }
     const thread = await insertThread(tx, ctx, row)
-    if (!thread) throw new GatewayError('conflict', 'There is a thread of that id already. Choose another.')
+    if (!thread) throw threadExists()
     await recordAudit(tx, ctx, { action: 'thread.create', target: thread.id })
     await also(tx, thread)
     return thread

@@ -1,8 +1,8 @@
 import { GatewayError } from '../errors.ts'
 import { createId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
+import { threadId as threadIdSchema } from '../text-schemas.ts'
 import { findThreadRow, insertThread } from './queries.ts'
-import { threadName } from './schemas.ts'
 import type { RealmContext, ThreadContext, ThreadRow } from './thread-context.ts'
 
 export function unknownThread(): GatewayError {
@@ -12,7 +12,7 @@ export function unknownThread(): GatewayError {
 /** The resource's thread of that name, made at first use. `not_found` if it is another resource's of the realm. */
 export async function openThread(ctx: ThreadContext, threadId: string): Promise<ThreadRow> {
   const { db } = ctx.services
-  const externalId = parseInput(threadName, threadId)
+  const externalId = parseInput(threadIdSchema, threadId)
   const thread =
     (await findThreadRow(db, ctx.realm, externalId)) ??
     (await insertThread(db, ctx, { id: createId('thr'), externalId })) ??

@@ -1,15 +1,10 @@
 import { z } from 'zod'
-import { cleanText, keptInstant, opaqueObject } from '../text-schemas.ts'
-
-/** An application's own name for a thread, or one of ours. `.` and `..` are what no URL can name. */
-export const threadName = cleanText(256)
-  .min(1)
-  .refine((value) => value !== '.' && value !== '..', 'must not be . or ..')
+import { cleanText, keptInstant, opaqueObject, threadId } from '../text-schemas.ts'
 
 const title = cleanText(1_000)
 
 export const CreateThreadInput = z.strictObject({
-  id: threadName.optional(),
+  id: threadId.optional(),
   title: title.optional(),
   metadata: opaqueObject.optional(),
 })

@@ -7,9 +7,15 @@ import { GatewayError } from '../errors.ts'
 import { relayInBackground } from '../memories/relay-in-background.ts'
 import { noteMessages } from '../observations/note-messages.ts'
 import { ensureScope } from '../sessions/ensure-scope.ts'
-import type { SessionRow } from '../sessions/queries.ts'
 import type { ResolvedMessage } from '../sessions/resolve-content.ts'
-import { bytesOf, type PlannedBatch, planBatch, storeBatches, storePlanned } from '../sessions/store-batch.ts'
+import {
+  bytesOf,
+  type PlannedBatch,
+  planBatch,
+  type StoredBatch,
+  storeBatches,
+  storePlanned,
+} from '../sessions/store-batch.ts'
 import { flushWhenDue } from './flush-thread.ts'
 import { unknownThread } from './open-thread.ts'
 import { areStored, changeThread } from './queries.ts'
@@ -71,29 +77,31 @@ async function attempt(
     // Locks the thread: its deletion, and other exchanges of it, come before or after this one.
     if (!(await changeThread(tx, ctx.caller, thread.id, {}))) throw unknownThread()
     if (before.length > 0 && (await areStored(tx, ctx.caller, before))) throw new StoredBefore()
-    const session = await storeThreadBatches(tx, ctx, thread, batches)
+    const { sessionId } = await storeThreadBatches(tx, ctx, thread, batches)
     await noteMessages(tx, ctx, thread)
-    return session.id
+    return sessionId
   })
 }
 
-/** Within a transaction that has locked the thread. There is one batch at least. */
+/** Within a transaction that has locked the thread. There is one batch at least. Resolves with the thread, and our id of its session. */
 export async function storeThreadBatches(
   tx: Database,
   ctx: ThreadContext,
   thread: Pick<ThreadRow, 'id'>,
   batches: readonly PlannedBatch[],
-): Promise<SessionRow> {
-  let last: { session: SessionRow; position: number } | undefined
+): Promise<{ thread: ThreadRow; sessionId: string }> {
+  let last: StoredBatch | undefined
   for (const batch of batches) {
     const stored = await storePlanned(tx, ctx, batch)
     await recordAudit(tx, ctx, { action: 'messages.add', target: stored.id, bytes: bytesOf(stored) })
     last = stored
   }
   if (!last) throw new Error('There is nothing to store.')
-  await changeThread(tx, ctx.caller, thread.id, { sessionId: last.session.id })
-  await flushWhenDue(tx, ctx, last.session.id, last.position)
-  return last.session
+  const sessionId = last.session.id
+  const changed = await changeThread(tx, ctx.caller, thread.id, { sessionId })
+  if (!changed) throw unknownThread()
+  await flushWhenDue(tx, ctx, sessionId, last.position)
+  return { thread: changed, sessionId }
 }
 
 /** The `session_id` of a thread's messages. */
@@ -101,6 +109,6 @@ export function threadSessionId({ externalId }: Pick<ThreadRow, 'externalId'>): 
   return `thread:${externalId}`
 }
 
-function chunksOf<T>(items: readonly T[], size: number): T[][] {
+export function chunksOf<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
 }

@@ -3,7 +3,7 @@ import type { ErasedSession } from '../../domain/erasure/erase-session.ts'
 import { deleteSession } from '../../domain/sessions/delete-session.ts'
 import { listMessages, listSessions } from '../../domain/sessions/list-sessions.ts'
 import { ListSessionsInput } from '../../domain/sessions/schemas.ts'
-import { freeId, spaceFields } from '../../domain/text-schemas.ts'
+import { sessionName, spaceFields } from '../../domain/text-schemas.ts'
 import { authenticate } from '../context.ts'
 import { toMessage, toSession } from '../dto.ts'
 import { answerOnce, deleted } from '../once.ts'
@@ -19,7 +19,7 @@ import {
 } from '../schemas.ts'
 
 const tags = ['Sessions']
-const SessionPath = z.object({ session_id: freeId })
+const SessionPath = z.object({ session_id: sessionName })
 
 const listRoute = createRoute({
   method: 'get',

@@ -1,6 +1,7 @@
 import type { ChatPart, ChatTurn } from '../../../domain/threads/chat-turn.ts'
 import type { Injection } from '../chat-format.ts'
 import type { Edit, JsonSpans } from '../json-spans.ts'
+import { audioFormat } from './audio.ts'
 import { readChatCompletion } from './chat-completions-read.ts'
 import { coherentHistory, joinedText } from './history.ts'
 import { firstRole, insertAfterLeading } from './insertion.ts'
@@ -46,11 +47,7 @@ function fileOf(part: ChatPart): unknown[] {
   const { kind, base64, mimeType, name } = part
   if (kind === 'image')
     return [{ type: 'image_url', image_url: { url: `data:${mimeType ?? 'image/png'};base64,${base64}` } }]
-  if (kind === 'audio') {
-    const format =
-      mimeType === undefined || mimeType === 'audio/mpeg' ? 'mp3' : mimeType.slice(mimeType.indexOf('/') + 1)
-    return [{ type: 'input_audio', input_audio: { data: base64, format } }]
-  }
+  if (kind === 'audio') return [{ type: 'input_audio', input_audio: { data: base64, format: audioFormat(mimeType) } }]
   const data = `data:${mimeType ?? 'application/octet-stream'};base64,${base64}`
   return [{ type: 'file', file: { filename: name ?? 'file', file_data: data } }]
 }

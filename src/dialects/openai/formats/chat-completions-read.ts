@@ -1,6 +1,7 @@
 import type { ChatPart, ChatTurn, ToolCall } from '../../../domain/threads/chat-turn.ts'
 import type { SentChat } from '../chat-format.ts'
 import type { JsonSpans } from '../json-spans.ts'
+import { audioPart } from './audio.ts'
 import { firstRole } from './insertion.ts'
 import {
   assistantTurn,
@@ -9,23 +10,11 @@ import {
   filePart,
   linkPart,
   listOf,
-  textOf,
   textPart,
   toolCall,
   toolTurn,
   urlPart,
 } from './parts.ts'
-
-const AUDIO_TYPES: Readonly<Record<string, string>> = {
-  wav: 'audio/wav',
-  mp3: 'audio/mpeg',
-  m4a: 'audio/mp4',
-  aac: 'audio/aac',
-  flac: 'audio/flac',
-  ogg: 'audio/ogg',
-  opus: 'audio/ogg',
-  webm: 'audio/webm',
-}
 
 export function readChatCompletion(spans: JsonSpans): SentChat {
   const messages = spans.member('messages')
@@ -78,10 +67,8 @@ function partOf(part: Fields): ChatPart[] {
       return textPart(part['refusal'])
     case 'image_url':
       return pictureOf(part)
-    case 'input_audio': {
-      const { data, format } = fieldsOf(part['input_audio'])
-      return filePart(data, { kind: 'audio', mimeType: AUDIO_TYPES[String(format).toLowerCase()] })
-    }
+    case 'input_audio':
+      return audioPart(part)
     case 'file': {
       const { file_data: data, file_id: id, filename: name } = fieldsOf(part['file'])
       if (typeof data !== 'string') return linkPart(id, 'doc')

@@ -41,7 +41,8 @@ function systemEdits(spans: JsonSpans, block: string): Edit[] {
       const isEmpty = spans.elements(system).next().done
       return [{ start: at, end: at, text: isEmpty ? text : `,${text}` }]
     }
-    default:
+    case 'object':
+    case 'other':
       return []
   }
 }
@@ -92,7 +93,8 @@ function idOf(id: string): string {
 function blockOf(part: ChatPart, role: ChatTurn['role']): unknown[] {
   if (part.type === 'text') return part.text.trim() ? [{ type: 'text', text: part.text }] : []
   if (part.type !== 'file' || role === 'assistant') return []
-  const { base64, mimeType = '', name } = part
+  const { base64, name } = part
+  const mimeType = part.mimeType === 'image/jpg' ? 'image/jpeg' : (part.mimeType ?? '')
   if (PICTURES.has(mimeType)) return [{ type: 'image', source: { type: 'base64', media_type: mimeType, data: base64 } }]
   const title = name ? { title: name } : {}
   if (mimeType === 'application/pdf') {
