@@ -3,9 +3,8 @@ import { type KeyScope, openProject } from '../domain/accounts/authenticate-key.
 import { GatewayError } from '../domain/errors.ts'
 import { parseInput } from '../domain/parse-input.ts'
 import { looksLikeKey } from '../domain/secret-key.ts'
-import { nameId } from '../domain/text-schemas.ts'
+import { nameId, threadId } from '../domain/text-schemas.ts'
 import { unknownThread } from '../domain/threads/open-thread.ts'
-import { threadName } from '../domain/threads/schemas.ts'
 import type { RealmContext, ThreadContext } from '../domain/threads/thread-context.ts'
 import type { Metric } from '../domain/usage/meter.ts'
 import type { RateScope } from '../domain/usage/rate-windows.ts'
@@ -41,7 +40,7 @@ export interface GatewayDemand {
 }
 
 const ThreadHeaders = z.object({
-  'x-thread-id': threadName.optional(),
+  'x-thread-id': threadId.optional(),
   'x-resource-id': endUserId.optional(),
 })
 const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
@@ -91,10 +90,10 @@ export function threadHeaders(c: HttpContext): { threadId: string; resourceId: s
     'x-thread-id': headerText(c, 'x-thread-id'),
     'x-resource-id': headerText(c, 'x-resource-id'),
   })
-  const threadId = given['x-thread-id']
+  const thread = given['x-thread-id']
   const resourceId = given['x-resource-id']
-  if (threadId === undefined) return undefined
-  if (resourceId !== undefined) return { threadId, resourceId }
+  if (thread === undefined) return undefined
+  if (resourceId !== undefined) return { threadId: thread, resourceId }
   const message = 'is needed with x-thread-id: it names the user or entity that the thread belongs to.'
   throw new GatewayError('invalid_request', `x-resource-id ${message}`, {
     details: { fields: [{ path: 'x-resource-id', message }] },

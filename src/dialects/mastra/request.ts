@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { GatewayError } from '../../domain/errors.ts'
 import { parseInput } from '../../domain/parse-input.ts'
+import { threadId } from '../../domain/text-schemas.ts'
 import { resourceNames } from '../../domain/threads/list-threads.ts'
 import { findThread, unknownThread } from '../../domain/threads/open-thread.ts'
-import { threadName } from '../../domain/threads/schemas.ts'
 import type { RealmContext, ThreadContext, ThreadRow } from '../../domain/threads/thread-context.ts'
 import { asUser } from '../../domain/users/end-users.ts'
 import { type HttpContext, takeTurn } from '../../http/context.ts'
@@ -61,7 +61,7 @@ export interface NamedThread {
 
 /** The thread that the path names. `not_found` also for one that is not the named resource's. */
 export async function pathThread(c: HttpContext, { ctx, userId }: ThreadRequest): Promise<NamedThread> {
-  const name = threadName.safeParse(c.req.param('thread_id') ?? '')
+  const name = threadId.safeParse(c.req.param('thread_id') ?? '')
   if (!name.success || userId === '') throw unknownThread()
   const thread = await findThread(ctx, name.data, userId)
   c.set('userId', thread.userId)
