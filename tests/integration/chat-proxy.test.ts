@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { call } from '../helpers/client.ts'
 import { type LoggedGateway, startLoggedGateway } from '../helpers/logged-gateway.ts'
 import { makeAccount } from '../helpers/service.ts'
-import { postBytes, startStubProvider, type StubProvider, writeParts } from '../helpers/stub-provider.ts'
+import { postBytes, type StubProvider, startStubProvider, writeParts } from '../helpers/stub-provider.ts'
 
 const PATHS = ['/v1/chat/completions', '/v1/responses', '/v1/messages'] as const
 const CONFIGURED = { openai: 'sk-configured-openai', anthropic: 'sk-configured-anthropic', local: 'sk-local' }
@@ -72,7 +72,10 @@ describe.each(PATHS)('POST %s', (path) => {
     const before = provider.calls.length
     const { status, bytes } = await postBytes(gateway.url + path, hello, headers())
     expect(status).toBe(401)
-    expect(said(bytes)).toMatchObject({ type: 'authentication_error', outer: path === '/v1/messages' ? 'error' : undefined })
+    expect(said(bytes)).toMatchObject({
+      type: 'authentication_error',
+      outer: path === '/v1/messages' ? 'error' : undefined,
+    })
     expect(provider.calls).toHaveLength(before)
   })
 
@@ -106,7 +109,10 @@ describe.each(PATHS)('POST %s', (path) => {
   it('is 502 in the shape of its API where the provider is away', async () => {
     const { status, bytes } = await chat(path, '{"model":"away/x"}')
     expect(status).toBe(502)
-    expect(said(bytes)).toMatchObject({ type: 'api_error', message: expect.stringContaining('"away" cannot be reached') })
+    expect(said(bytes)).toMatchObject({
+      type: 'api_error',
+      message: expect.stringContaining('"away" cannot be reached'),
+    })
     expect(bytes.toString()).not.toContain('127.0.0.1')
   })
 
@@ -218,9 +224,9 @@ describe("a caller's own key", () => {
     const url = `${gateway.url}/v1/models`
     await call(url, { headers: { 'x-memory-gateway-authorization': `Bearer ${key}`, authorization: `Bearer ${own}` } })
     await pass('/v1/chat/completions', 'away/x', { authorization: `Bearer ${own}` })
-    expect(provider.calls.filter(({ path }) => path.includes('/models')).map(({ headers }) => headers)).not.toContainEqual(
-      expect.objectContaining({ authorization: `Bearer ${own}` }),
-    )
+    expect(
+      provider.calls.filter(({ path }) => path.includes('/models')).map(({ headers }) => headers),
+    ).not.toContainEqual(expect.objectContaining({ authorization: `Bearer ${own}` }))
     const log = gateway.lines.join('')
     expect(log).toContain('away')
     for (const secret of [own, key, ...Object.values(CONFIGURED)]) expect(log).not.toContain(secret)
@@ -292,7 +298,13 @@ describe('GET /v1/models', () => {
           ...{ created_at: '2023-11-14T22:13:20Z', display_name: 'gpt-x' },
         },
         {
-          ...{ id: 'anthropic/claude-x', object: 'model', type: 'model', created: 1_700_000_000, owned_by: 'anthropic' },
+          ...{
+            id: 'anthropic/claude-x',
+            object: 'model',
+            type: 'model',
+            created: 1_700_000_000,
+            owned_by: 'anthropic',
+          },
           ...{ created_at: '2023-11-14T22:13:20Z', display_name: 'Claude X' },
         },
       ],

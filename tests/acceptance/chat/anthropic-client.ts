@@ -4,6 +4,7 @@ import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { picture } from '../../helpers/client.ts'
+import { PROVIDER_KEYS } from '../../helpers/scripted-model.ts'
 import type { Caller, ClientSuite } from './suite.ts'
 
 const max_tokens = 1024
@@ -165,18 +166,31 @@ export function anthropicClient({ mode, model: scripted, modelOf, newCaller }: C
 
   it.runIf(mode !== 'model')('brings its own provider key beside the key of the gateway', async () => {
     const caller = newCaller()
-    const headers = { ...caller.headers, 'X-Memory-Gateway-Authorization': `Bearer ${caller.key}` }
+    const gatewayKey = { 'X-Memory-Gateway-Authorization': `Bearer ${caller.key}` }
     scripted().sent()
-    for (const more of [{ apiKey: 'sk-ant-mine-1' }, { apiKey: null, authToken: 'sk-ant-mine-2' }]) {
-      await connect({ ...caller, headers }, more).messages.create({ model, ...say('Hello!') })
+    const own = 'sk-ant-my-own-key'
+    for (const more of [{}, { authorization: null, 'x-api-key': own }]) {
+      const headers = { ...caller.headers, ...gatewayKey, ...more }
+      await connect({ ...caller, key: own, headers: headers as Record<string, string> }).messages.create({
+        model,
+        ...say('Hello!'),
+      })
     }
-    const keys = scripted()
-      .sent()
-      .map(({ headers: { authorization, 'x-api-key': key } }) => ({ authorization, key }))
-    expect(keys).toEqual([
-      { authorization: undefined, key: 'sk-ant-mine-1' },
-      { authorization: 'Bearer sk-ant-mine-2', key: undefined },
+    const sent = scripted().sent()
+    expect(sent.map(({ headers }) => [headers.authorization, headers['x-api-key']])).toEqual([
+      [`Bearer ${own}`, undefined],
+      [undefined, own],
     ])
+    expect(JSON.stringify(sent.map(({ headers }) => headers))).not.toContain(caller.key)
+  })
+
+  it.runIf(mode !== 'model')('has the key of the gateway in x-api-key', async () => {
+    const caller = newCaller()
+    const headers = { ...caller.headers, authorization: null, 'x-api-key': caller.key }
+    const client = new Anthropic({ baseURL: caller.origin, apiKey: 'none', defaultHeaders: headers, maxRetries: 0 })
+    scripted().sent()
+    expect(textOf(await client.messages.create({ model, ...say('Repeat: well') }))).toBe('well')
+    expect(scripted().sent()[0]?.headers['x-api-key']).toBe(PROVIDER_KEYS.anthropic)
   })
 
   it.runIf(mode !== 'model')('raises errors of the gateway', async () => {
