@@ -122,6 +122,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
     chatModel: chatModel && withTimedMethods(chatModel, 'model', MODEL_CALLS),
     observation: config.observation,
     modelGateway,
+    recall: config.recall,
     plans,
     usage,
     rates,

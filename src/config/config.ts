@@ -36,6 +36,17 @@ export interface ObservationSettings {
   readonly reflectTokens: number
 }
 
+/** What a chat in a thread is given of its memory, at most. */
+export interface RecallSettings {
+  /** Of its messages. */
+  readonly historyTokens: number
+  /** Of the user's whole memory; those of the library come on top. */
+  readonly memoryItems: number
+  readonly memoryTokens: number
+  /** How long the backend may search. */
+  readonly searchMs: number
+}
+
 export type DatabaseConfig = { kind: 'pglite'; dir: string } | { kind: 'postgres'; url: string; poolSize: number }
 
 export type ObjectStoreConfig =
@@ -102,6 +113,7 @@ export interface Config {
   /** How long a chat through the proxy waits for its memory; then it goes on without. */
   readonly memoryWaitMs: number
   readonly observation: ObservationSettings
+  readonly recall: RecallSettings
   readonly relay: { readonly waitMs: number; readonly attempts: number; readonly giveUpMs: number }
   readonly orphanGraceMs: number
   /** Whether webhooks may call addresses that are not on the public internet. */
@@ -172,6 +184,7 @@ export function loadConfig(env: Env): Config {
       fallbacks: env.MODEL_FALLBACKS ?? {},
     },
     memoryWaitMs: env.MEMORY_WAIT_MS,
+    recall: recallSettings(env),
     observation: { observeTokens: env.OBSERVE_TOKENS, reflectTokens: env.REFLECT_TOKENS },
     relay: { waitMs: env.RELAY_WAIT_MS, attempts: env.RELAY_ATTEMPTS, giveUpMs: env.RELAY_GIVE_UP_MS },
     orphanGraceMs: env.ORPHAN_GRACE_MS,
@@ -227,6 +240,17 @@ function chatModelConfig(env: Env): ChatModelConfig | undefined {
     baseUrl: env.OPENAI_BASE_URL,
     apiKey: env.OPENAI_API_KEY,
     timeoutMs: env.CHAT_TIMEOUT_MS,
+  }
+}
+
+function recallSettings(env: Env): RecallSettings {
+  return {
+    // What waits for the Observer is still shown, and it takes its time.
+    historyTokens: env.THREAD_HISTORY_TOKENS ?? Math.ceil(env.OBSERVE_TOKENS * 1.25),
+    memoryItems: env.CHAT_MEMORY_ITEMS,
+    memoryTokens: env.CHAT_MEMORY_TOKENS,
+    // A slow search leaves time for the rest of the memory.
+    searchMs: Math.ceil(env.MEMORY_WAIT_MS * 0.7),
   }
 }
 

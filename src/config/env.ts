@@ -64,6 +64,9 @@ export const envSchema = z.object({
   MODEL_RETRIES: z.coerce.number().int().min(0).max(5).default(0),
   MODEL_FALLBACKS: modelFallbacksSetting.optional(),
   MEMORY_WAIT_MS: milliseconds(1_000),
+  THREAD_HISTORY_TOKENS: z.coerce.number().int().min(0).optional(),
+  CHAT_MEMORY_ITEMS: z.coerce.number().int().min(0).max(100).default(10),
+  CHAT_MEMORY_TOKENS: count(2_000, 0),
 
   RELAY_WAIT_MS: milliseconds(30_000),
   RELAY_ATTEMPTS: count(12),

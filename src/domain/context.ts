@@ -1,4 +1,4 @@
-import type { Limits, ObservationSettings } from '../config/config.ts'
+import type { Limits, ObservationSettings, RecallSettings } from '../config/config.ts'
 import type { Database, DatabaseConnection } from '../db/database.ts'
 import type { KeyScope } from '../db/schema/api-keys.ts'
 import type { Events } from '../observability/events.ts'
@@ -62,6 +62,7 @@ export interface DomainServices {
   readonly chatModel: ModelProvider | undefined
   readonly modelGateway: ModelGateway
   readonly observation: ObservationSettings
+  readonly recall: RecallSettings
   /** By name. */
   readonly plans: ReadonlyMap<string, Plan>
   readonly usage: UsageLedger
