@@ -155,7 +155,7 @@ export class SseTap implements AnswerTap {
   /** The whole line of which `end` is the end. */
   #takeLine(end: Buffer): Buffer {
     this.#size += this.#lineSize + end.length
-    const isTooLong = this.#size > MAX_EVENT
+    const isTooLong = this.#size > MAX_EVENT && this.#lineSize + end.length > 0
     if (isTooLong) this.#reader.draft.isTruncated = true
     const line = this.#line.length === 0 ? end : Buffer.concat([...this.#line, end])
     this.#line = []
