@@ -10,12 +10,15 @@ export interface TestAccount {
   readonly apiKey: string
 }
 
-export function systemContextOf({ services }: TestGateway): SystemContext {
+export function systemContextOf({ services }: Pick<TestGateway, 'services'>): SystemContext {
   return { services, requestId: 'test', log: services.log, signal: new AbortController().signal }
 }
 
 /** An account with one key, straight from the domain. */
-export async function makeAccount(gateway: TestGateway, key: Record<string, unknown> = {}): Promise<TestAccount> {
+export async function makeAccount(
+  gateway: Pick<TestGateway, 'services'>,
+  key: Record<string, unknown> = {},
+): Promise<TestAccount> {
   const ctx = systemContextOf(gateway)
   const { plan, ...keyFields } = key
   const account = await createAccount(ctx, { name: 'test', ...(plan !== undefined && { plan }) })
