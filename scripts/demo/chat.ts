@@ -7,6 +7,7 @@ import { type Answer, DemoError, say, step, style } from './terminal.ts'
 const USUAL_MODEL = 'google/gemini-2.5-flash'
 /** What was said is found by other threads as soon as the backend has it. */
 const FIND_MS = 60_000
+const QUESTION = 'Which shapes are in my picture?'
 
 interface Completion {
   readonly choices: readonly { readonly message: { readonly content: string } }[]
@@ -49,7 +50,10 @@ export async function playChat(
   await playFirstSteps(stage, alex, ask)
   await playOtherThreads(alex, `user-43-${run}`, ask)
   await playPicture(stage, { 'x-thread-id': `my-pictures-${run}`, 'x-resource-id': alex }, () =>
-    ask('my-thread-3', alex, 'Which picture did I send you?'),
+    askUntil(
+      (_, headers) => headers.get('x-memory-status') === 'used',
+      (attempt) => ask(`my-thread-3${attempt}`, alex, QUESTION),
+    ),
   )
   const listed = `/v1/memory/threads?resourceId=${alex}`
   await step(
@@ -92,7 +96,11 @@ async function playOtherThreads(alex: string, other: string, ask: Ask): Promise<
   await step(
     'Ask in another thread of that user',
     'x-thread-id: my-thread-2, x-resource-id: user-42 "What is my name?"',
-    () => askUntilKnown((attempt) => ask(`my-thread-2${attempt}`, alex, 'What is my name?')),
+    () =>
+      askUntil(
+        (answer) => answer.includes('Alex'),
+        (attempt) => ask(`my-thread-2${attempt}`, alex, 'What is my name?'),
+      ),
     tell,
   )
   await step(
@@ -106,13 +114,16 @@ async function playOtherThreads(alex: string, other: string, ask: Ask): Promise<
   )
 }
 
-/** Each time in a new thread: what was answered before is no help. */
-async function askUntilKnown(ask: (attempt: string) => Promise<Answer<Completion>>): Promise<Answer<Completion>> {
+/** Asks until the answer is right, each time in a new thread: what was answered before is no help. */
+async function askUntil(
+  isRight: (answer: string, headers: Headers) => boolean,
+  ask: (attempt: string) => Promise<Answer<Completion>>,
+): Promise<Answer<Completion>> {
   const deadline = Date.now() + FIND_MS
   for (let attempt = 1; ; attempt++) {
     const answer = await ask(attempt === 1 ? '' : `-${attempt}`)
-    if (textOf(answer.body).includes('Alex')) return answer
-    if (Date.now() > deadline) throw new DemoError(`it does not know the name: ${textOf(answer.body)}`)
+    if (isRight(textOf(answer.body), answer.headers)) return answer
+    if (Date.now() > deadline) throw new DemoError(`it does not know: ${textOf(answer.body)}`)
     await pause(1_000)
   }
 }
@@ -146,7 +157,7 @@ async function playPicture(
   )
   await step(
     'Ask for it in another thread',
-    'x-thread-id: my-thread-3, x-resource-id: user-42 "Which picture did I send you?"',
+    `x-thread-id: my-thread-3, x-resource-id: user-42 "${QUESTION}"`,
     askLater,
     tell,
   )

@@ -36,7 +36,7 @@ function textFor(conversation: Conversation, { text, media }: Turn): string {
   if (fact) return fact
   const [kind] = NAMES.find(([, , words]) => words.test(asked)) ?? []
   const [last] = kind ? rememberedMedia(kind, conversation) : []
-  if (last) return `I remember ${last.name}.${last.said && ` With it: ${last.said}`}`
+  if (last) return `I remember ${last.name}${last.said && `: ${last.said}`}`
   // Who has no name in the context is not to be given somebody's by likeness.
   if (thing === 'name') return UNKNOWN
   return closestStatement(asked, conversation) ?? UNKNOWN

@@ -28,14 +28,14 @@ export function closestStatement(question: string, { turns }: Conversation): str
   return best && best.shared >= Math.max(1, Math.min(2, asked.size)) ? saidToYou(best.text) : undefined
 }
 
-const PLACEHOLDER = /\[(Image|Audio|Video|File) #\d+(?:: ([^\]\n]+))?\]([^\n]*)/g
+const PLACEHOLDER = /\[((?:Image|Audio|Video|File) #\d+(?:: [^\]\n]+)?)\](.*?)(?=\n\d+\. \[|\n<\/|$)/gs
 
-/** The placeholders of that kind in the context, the last one first, and what was said on their line. */
+/** The placeholders of that kind in the context, the last one first, and what is said behind them. */
 export function rememberedMedia(kind: string, { turns }: Conversation): { name: string; said: string }[] {
   return turns
     .flatMap(({ text }) => [...text.matchAll(PLACEHOLDER)])
-    .filter(([, found]) => found?.toLowerCase() === kind)
-    .map(([, , name = 'one without a name', said = '']) => ({ name, said: said.trim() }))
+    .map(([, name = '', said = '']) => ({ name, said: said.replace(/\s+/g, ' ').trim() }))
+    .filter(({ name }) => name.toLowerCase().startsWith(kind))
     .toReversed()
 }
 

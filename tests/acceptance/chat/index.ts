@@ -7,6 +7,7 @@ import { aiSdkClient } from './ai-sdk-client.ts'
 import { anthropicClient } from './anthropic-client.ts'
 import { openAiClient } from './openai-client.ts'
 import { openAiPythonClient } from './openai-python-client.ts'
+import { scenarios } from './scenarios.ts'
 import { throughGateway } from './suite.ts'
 
 /** The vendors' own clients, the published examples, and what a chat may and may not remember, on one gateway process of this deployment. */
@@ -25,9 +26,10 @@ export async function describeChat(deployment: Deployment): Promise<void> {
       app = await site.newApp()
     })
     afterAll(() => site?.close())
-    const suite = { site: () => site, app: () => app }
+    const suite = { deployment, site: () => site, app: () => app }
 
     if (!python) it.skip("OpenAI's Python client: not run, no Python of 3.11 or later with it", () => {})
+    describe('memory', () => scenarios(suite))
     describe.each(['proxy', 'thread'] as const)('as a %s', (mode) => {
       const clients = throughGateway(suite, mode)
       describe('OpenAI', () => openAiClient(clients))

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ChatSite } from '../../helpers/chat-site.ts'
+import type { Deployment } from '../../helpers/deployments.ts'
 import type { TestApp } from '../../helpers/dialects.ts'
 import type { ScriptedModel } from '../../helpers/scripted-model.ts'
 
@@ -26,6 +27,7 @@ export interface ClientSuite {
 }
 
 export interface GatewaySuite {
+  readonly deployment: Deployment
   readonly site: () => ChatSite
   /** An application whose threads and resources the tests share. */
   readonly app: () => TestApp
@@ -36,7 +38,7 @@ export function newThreadHeaders(resource = `user-${randomUUID()}`): Record<stri
 }
 
 /** A client's tests through the gateway. */
-export function throughGateway({ site, app }: GatewaySuite, mode: 'proxy' | 'thread'): ClientSuite {
+export function throughGateway({ site, app }: Omit<GatewaySuite, 'deployment'>, mode: 'proxy' | 'thread'): ClientSuite {
   return {
     mode,
     model: () => site().model,
