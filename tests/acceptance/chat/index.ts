@@ -5,6 +5,7 @@ import type { TestApp } from '../../helpers/dialects.ts'
 import { vendorPython } from '../../helpers/vendor-clients.ts'
 import { aiSdkClient } from './ai-sdk-client.ts'
 import { anthropicClient } from './anthropic-client.ts'
+import { examples } from './examples.ts'
 import { openAiClient } from './openai-client.ts'
 import { openAiPythonClient } from './openai-python-client.ts'
 import { scenarios } from './scenarios.ts'
@@ -29,6 +30,7 @@ export async function describeChat(deployment: Deployment): Promise<void> {
     const suite = { deployment, site: () => site, app: () => app }
 
     if (!python) it.skip("OpenAI's Python client: not run, no Python of 3.11 or later with it", () => {})
+    describe('examples', () => examples(suite))
     describe('memory', () => scenarios(suite))
     describe.each(['proxy', 'thread'] as const)('as a %s', (mode) => {
       const clients = throughGateway(suite, mode)
