@@ -19,7 +19,7 @@ export interface ChatSite {
   close(): Promise<void>
 }
 
-const ADMIN_KEY = 'the-operators-own-key'
+export const ADMIN_KEY = 'the-operators-own-key'
 
 export async function startChatSite(deployment: Deployment): Promise<ChatSite> {
   const dir = mkdtempSync(join(tmpdir(), 'gateway-chat-'))

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { ADMIN_KEY } from '../../helpers/chat-site.ts'
 import { picture, until } from '../../helpers/client.ts'
 import { PROVIDER_KEYS } from '../../helpers/scripted-model.ts'
 import type { GatewaySuite } from './suite.ts'
@@ -72,5 +73,17 @@ export function examples({ site }: GatewaySuite): void {
     expect(JSON.parse(await curl(7))).toMatchObject({ total: 6 })
     expect(JSON.parse(await curl(8))).toMatchObject({ ok: true })
     expect(JSON.parse(await curl(7))).toMatchObject({ error: { type: 'not_found' } })
+  })
+
+  it('npm run demo -- --chat --url', async () => {
+    const { PATH = '' } = process.env
+    const { stdout } = await run(
+      process.execPath,
+      ['scripts/demo.ts', '--chat', '--url', site().url, '--model', 'openai/test-model'],
+      { env: { PATH, GATEWAY_ADMIN_KEY: ADMIN_KEY } },
+    )
+    expect(stdout).not.toContain('No model provider is configured')
+    expect(stdout).toContain('The tour is over: every step as it should be')
+    expect(stdout).toContain(`Every route: ${site().url}/docs`)
   })
 }
