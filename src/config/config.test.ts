@@ -214,3 +214,35 @@ describe('faults', () => {
     expect(text).not.toContain('hush')
   })
 })
+
+describe('model providers', () => {
+  const named = (value: unknown) => ({ MODEL_PROVIDERS: JSON.stringify(value) })
+
+  test('are those built in, and any by name', () => {
+    const { providers } = load({
+      OPENROUTER_API_KEY: 'k',
+      ...named({ vllm: { base_url: 'http://gpu:8000/v1/' } }),
+    }).models
+    expect(providers.filter(({ isUsable }) => isUsable)).toMatchObject([
+      { names: ['openrouter'], baseUrl: 'https://openrouter.ai/api/v1', apiKey: 'k' },
+      { names: ['vllm'], baseUrl: 'http://gpu:8000/v1', apiKey: undefined },
+    ])
+    expect(providers.map(({ names }) => names).flat()).toContain('gemini')
+  })
+
+  test.each<[Settings, RegExp]>([
+    [{ MODEL_PROVIDERS: 'ollama' }, /^MODEL_PROVIDERS: must be a JSON object like/],
+    [named({ x: { base_url: 'ftp://secret-host' } }), /^MODEL_PROVIDERS: x: base_url: must be an http\(s\) URL/],
+    [named({ x: { base_url: 'http://h', key: 'secret' } }), /^MODEL_PROVIDERS: x: .*key/],
+    [named({ x: { base_url: 'http://h', api_key: 'a secret' } }), /^MODEL_PROVIDERS: x: api_key: must be printable/],
+    [named({ 'a/b': { base_url: 'http://h' } }), /^MODEL_PROVIDERS: a\/b: /],
+    [named({ openai: { base_url: 'http://h' } }), /^MODEL_PROVIDERS: openai: .*built in/],
+    [{ MODEL_FALLBACKS: '{"a/b":"c/d"}' }, /^MODEL_FALLBACKS: a\/b: /],
+    [{ MODEL_RETRIES: '6' }, /^MODEL_RETRIES: /],
+  ])('%j is a fault that quotes no key', (given, fault) => {
+    const [said, ...more] = faultsOf(given)
+    expect(more).toEqual([])
+    expect(said).toMatch(fault)
+    expect(said).not.toContain('secret')
+  })
+})

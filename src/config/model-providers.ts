@@ -55,9 +55,14 @@ function jsonSetting<T extends z.ZodType>(schema: T, example: string) {
     }
     const result = schema.safeParse(value)
     if (result.success) return result.data
-    const places = result.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '))
+    const places = result.error.issues.map((issue) => [...issue.path.map(String), messageOf(issue)].join(': '))
     return fault(`${places.join('; ')}. Like ${example}`)
   })
+}
+
+/** A fault of a name is within that of its record. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  return (issue.code === 'invalid_key' ? issue.issues[0]?.message : undefined) ?? issue.message
 }
 
 export const modelProvidersSetting = jsonSetting(

@@ -52,6 +52,28 @@ describe('a chat model', () => {
     expect(await failing({ text: '<think>Hm</think>' })).toMatchObject({ failure: 'unavailable' })
   })
 
+  it('is shown pictures after the text', async () => {
+    const bodies: { messages: unknown }[] = []
+    const server = await startRawServer((_, response) => {
+      bodies.push(JSON.parse(server.bodies.at(-1)!.toString()))
+      response.end('{"choices":[{"message":{"content":"A cat."}}]}')
+    })
+    const other = createOpenAiCompatibleModel({ model: 'm', baseUrl: server.url, apiKey: undefined, timeoutMs: 5_000 })
+    const pictures = [{ mimeType: 'image/png', base64: 'iVBORw0K' }] as const
+    await other.complete({ messages: [{ role: 'user', content: 'What is it?', pictures }] })
+    expect(bodies[0]?.messages).toEqual([
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'What is it?' },
+          { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0K' } },
+        ],
+      },
+    ])
+    await other.close()
+    await server.close()
+  })
+
   it('passes on a schema and a bound', async () => {
     const bodies: unknown[] = []
     const server = await startRawServer((_, response) => {

@@ -200,7 +200,12 @@ function responseEvents(last: string, final: ReturnType<typeof wholeResponse>, p
         events.push(event('response.function_call_arguments.delta', { ...at, item_id: 'fc_1', delta }))
     } else if (item !== reasoningItem && item !== imageItem) {
       const where = { ...at, item_id: 'msg_1', content_index: 0 }
+      const part = { type: 'output_text', text: '', annotations: [], logprobs: [] }
+      const text = pieces.join('')
+      events.push(event('response.content_part.added', { ...where, part }))
       for (const delta of pieces) events.push(event('response.output_text.delta', { ...where, delta, logprobs: [] }))
+      events.push(event('response.output_text.done', { ...where, text, logprobs: [] }))
+      events.push(event('response.content_part.done', { ...where, part: { ...part, text } }))
     }
     events.push(event('response.output_item.done', { ...at, item }))
   }
@@ -237,10 +242,10 @@ export const responseAnswers = {
   ),
   streamFailed: namedSse(...responseEvents('response.failed', wholeResponse('failed', [], { error: failure }))),
   streamCut: namedSse(
-    ...responseEvents('response.completed', wholeResponse('completed', [textItem(GREETING)])).slice(0, 4),
+    ...responseEvents('response.completed', wholeResponse('completed', [textItem(GREETING)])).slice(0, 5),
   ),
   streamError: namedSse(
-    ...responseEvents('response.completed', wholeResponse('completed', [textItem(GREETING)])).slice(0, 4),
-    event('error', { ...failure, param: null, sequence_number: 4 }),
+    ...responseEvents('response.completed', wholeResponse('completed', [textItem(GREETING)])).slice(0, 5),
+    event('error', { ...failure, param: null, sequence_number: 5 }),
   ),
 } as const

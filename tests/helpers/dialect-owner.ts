@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
+import { attachments } from '../../src/db/schema/attachments.ts'
 import { memories } from '../../src/db/schema/memories.ts'
+import { messages } from '../../src/db/schema/messages.ts'
 import { webhookDeliveries } from '../../src/db/schema/webhook-deliveries.ts'
 import { createApiKey } from '../../src/domain/accounts/create-api-key.ts'
+import { findThread } from '../../src/domain/threads/open-thread.ts'
+import type { ThreadContext } from '../../src/domain/threads/thread-context.ts'
 import { call } from './client.ts'
 import type { TestGateway } from './gateway.ts'
 import { makeAccount, systemContextOf } from './service.ts'
+import { resourceContext, said, say } from './thread-client.ts'
 
 export interface NamedMemory {
   readonly id: string
@@ -31,6 +36,9 @@ export interface DialectIds {
   readonly key: NamedMemory
   /** One that is empty. */
   readonly project: string
+  readonly thread: string
+  readonly threadFile: string
+  readonly spareThread: string
 }
 
 /** An account with one of everything that the dialects keep, and words that nobody else may see. */
@@ -105,6 +113,7 @@ export async function makeDialectOwner(
     .select({ id: webhookDeliveries.id })
     .from(webhookDeliveries)
     .where(eq(webhookDeliveries.webhookId, hook.id))
+  const thread = await makeThread(await resourceContext(gateway, projectKey.secret, endUser, project), mark)
   await ask('PUT', '/memory/ontology', { content_types: [`type-${mark}`], relation_types: [`relation-${mark}`] })
   return {
     accountId: account.accountId,
@@ -128,8 +137,28 @@ export async function makeDialectOwner(
       delivery: delivery?.id ?? 0,
       key: { id: spareKey.id, number: spareKey.number },
       project: emptied.id,
+      ...thread,
     },
   }
+}
+
+/** A thread with a file, and one that may go. */
+export async function makeThread(ctx: ThreadContext, mark: string) {
+  const at = `of the harbour lighthouse ${mark}`
+  const [thread, spareThread] = [`thread ${wordless()}`, `thread ${wordless()}`]
+  const base64 = Buffer.from(`The manual ${at} is thick`).toString('base64')
+  const file = { type: 'file', kind: 'doc', base64, name: `${mark}.txt` } as const
+  const turn = { role: 'user', parts: [{ type: 'text', text: `The lamp ${at} is green` }, file] } as const
+  const row = await say(ctx, thread, [turn])
+  await say(ctx, spareThread, [said('user', `The bell ${at} is loud`)])
+  const { db } = ctx.services
+  const { sessionId } = await findThread(ctx, row.externalId)
+  const [found] = await db
+    .select({ id: attachments.id })
+    .from(attachments)
+    .innerJoin(messages, eq(messages.id, attachments.messageId))
+    .where(eq(messages.sessionId, sessionId ?? ''))
+  return { thread, spareThread, threadFile: found?.id ?? '' }
 }
 
 function asOwner(base: string, headers: Readonly<Record<string, string>>) {
@@ -170,5 +199,8 @@ export function unknownDialectIds(endUser: string): DialectIds {
     delivery: number,
     key: { id: `key_${wordless()}`, number },
     project: `prj_${wordless()}`,
+    thread: `thread ${wordless()}`,
+    threadFile: `att_${wordless()}`,
+    spareThread: `thread ${wordless()}`,
   }
 }

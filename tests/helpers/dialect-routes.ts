@@ -1,7 +1,7 @@
 import { type Answer, call } from './client.ts'
 import { type DialectIds, wordless } from './dialect-owner.ts'
 
-export type Dialect = 'layer' | 'stack' | 'sync'
+export type Dialect = 'layer' | 'stack' | 'sync' | 'mastra'
 
 export interface RouteRequest {
   readonly path: string
@@ -354,6 +354,36 @@ const syncOrgRoutes: Table = {
   }),
 }
 
+const THREADS = '/v1/memory/threads'
+const THREAD = `${THREADS}/:thread_id`
+const at = (thread: string, rest = '') => `${THREADS}/${encodeURIComponent(thread)}${rest}`
+
+const mastraRoutes: Table = {
+  ...group('mastra', 'write', {
+    [`POST ${THREADS}`]: send(
+      () => THREADS,
+      ({ endUser }) => ({ resourceId: endUser, title: text() }),
+      { status: 201 },
+    ),
+    [`PATCH ${THREAD}`]: send(
+      ({ spareThread }) => at(spareThread),
+      () => ({ title: text() }),
+      NOT_FOUND,
+    ),
+    [`DELETE ${THREAD}`]: send(({ spareThread }) => at(spareThread), nothing, NOT_FOUND),
+    [`POST ${THREAD}/clone`]: send(({ spareThread }) => at(spareThread, '/clone'), none, { status: 201, ...NOT_FOUND }),
+  }),
+  ...group('mastra', 'read', {
+    [`GET ${THREADS}`]: get(() => `${THREADS}?limit=200`),
+    [`GET ${THREAD}`]: get(({ thread }) => at(thread), NOT_FOUND),
+    [`GET ${THREAD}/messages`]: get(({ thread }) => at(thread, '/messages'), NOT_FOUND),
+    [`GET ${THREAD}/files/:file_id`]: get(({ thread, threadFile }) => at(thread, `/files/${threadFile}`), NOT_FOUND),
+    [`GET ${THREAD}/observations`]: get(({ thread }) => at(thread, '/observations'), NOT_FOUND),
+    [`GET ${THREAD}/observations/record`]: get(({ thread }) => at(thread, '/observations/record'), NOT_FOUND),
+    [`GET ${THREAD}/observations/history`]: get(({ thread }) => at(thread, '/observations/history'), NOT_FOUND),
+  }),
+}
+
 /** Every route of the dialects that needs a key, by method and path as the router has them. */
 export const guardedRoutes: Table = {
   ...layerRoutes,
@@ -361,6 +391,7 @@ export const guardedRoutes: Table = {
   ...syncMemoryRoutes,
   ...syncV1Routes,
   ...syncOrgRoutes,
+  ...mastraRoutes,
 }
 
 /** Those that tell everybody the same, whoever asks. */
@@ -380,6 +411,7 @@ export const openRoutes: Readonly<Record<string, number>> = {
   'ALL /org/*': 404,
   'ALL /v1/history/*': 404,
   'ALL /v1/state/*': 404,
+  'ALL /v1/memory/threads/*': 404,
 }
 
 /** What a request shows of its sender. MemorySync's own headers are sent where the route takes them. */
@@ -404,6 +436,9 @@ export function sendDialect(base: string, route: string, ids: DialectIds, sender
     // The v1 routes have the end user in the request itself.
     if (sender.endUser !== undefined && !path.startsWith('/v1/')) headers['x-end-user-id'] = sender.endUser
   }
+  // A user's own key names its user.
+  const isNative = sender.key?.startsWith('uk_')
+  if (dialect === 'mastra' && sender.endUser !== undefined && !isNative) headers['x-resource-id'] = sender.endUser
   if (body !== undefined && !isForm) headers['content-type'] = 'application/json'
   return call(base + path, {
     method: route.split(' ')[0] ?? 'GET',

@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { request } from 'undici'
 
@@ -25,9 +25,8 @@ export interface StubProvider {
 export async function startStubProvider(): Promise<StubProvider> {
   const calls: ProviderCall[] = []
   const scripts = new Map<string, ProviderScript>()
-  const server = createServer(async (incoming, response) => {
+  const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = []
-    incoming.on('error', () => {})
     for await (const chunk of incoming) chunks.push(chunk as Buffer)
     const { url: path = '', headers } = incoming
     const call: ProviderCall = { path, headers, body: Buffer.concat(chunks), isAbandoned: false }
@@ -36,7 +35,9 @@ export async function startStubProvider(): Promise<StubProvider> {
     const answer = scripts.get(String(headers['x-script'] ?? path))
     if (answer) await answer(response, call)
     else response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
-  })
+  }
+  // A request that breaks off was sent by a caller who left.
+  const server = createServer((incoming, response) => void serve(incoming, response).catch(() => response.destroy()))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -80,7 +80,8 @@ describe('a chat in a thread', () => {
       response.end('data: [DONE]\n\n')
     })
     const sent = httpRequest(`${gateway.url}/v1/chat/completions`, {
-      ...{ method: 'POST', agent: false },
+      method: 'POST',
+      agent: false,
       headers: { ...thread.headers, 'x-script': 'stream' },
     })
     sent.end(JSON.stringify(ask('Hello', { stream: true })))
@@ -116,14 +117,15 @@ describe('a chat in a thread', () => {
       if (what === 'the provider breaks off') response.destroy()
     })
     const sent = httpRequest(`${gateway.url}/v1/chat/completions`, {
-      ...{ method: 'POST', agent: false },
+      method: 'POST',
+      agent: false,
       headers: { ...thread.headers, 'x-script': 'cut' },
     })
     sent.on('error', () => {})
     sent.end(JSON.stringify(ask('Tell me all', { stream: true })))
     const [answer] = (await once(sent, 'response')) as [IncomingMessage]
     answer.on('error', () => {})
-    const over = once(answer, 'close')
+    const over = new Promise((resolve) => answer.once('close', resolve))
     let text = ''
     answer.on('data', (chunk: Buffer) => void (text += chunk))
     await vi.waitFor(() => expect(text).toContain('Half an'))
@@ -132,6 +134,18 @@ describe('a chat in a thread', () => {
     if (what !== 'the client leaves') expect(text).toContain('"error"')
     await vi.waitFor(async () => expect(await thread.stored()).toHaveLength(2))
     expect(JSON.stringify(await thread.stored())).toContain('Half an')
+  })
+
+  it('goes on without a memory that fails, says so, and is kept', async () => {
+    const thread = newThread()
+    await thread.post('/v1/chat/completions', ask('My name is Alex.'), { 'x-script': 'alex' })
+    const { recall } = gateway.services
+    Object.assign(gateway.services, { recall: undefined })
+    const answer = await thread.post('/v1/chat/completions', ask('And you?'), { 'x-script': 'alex' })
+    Object.assign(gateway.services, { recall })
+    expect([answer.status, answer.headers['x-memory-status']]).toEqual([200, 'unavailable'])
+    expect(JSON.parse(provider.calls.at(-1)!.body.toString()).messages).toHaveLength(1)
+    expect(await thread.stored()).toHaveLength(4)
   })
 
   it('is refused in the thread of another resource, and nothing is sent on', async () => {

@@ -174,11 +174,18 @@ describe('headers', () => {
 
   it('of the answer pass too, beside those of the gateway', async () => {
     provider.script('headers', (response) => {
-      response.writeHead(200, [
-        ...['content-type', 'application/json', 'x-request-id', 'req_upstream', 'x-ratelimit-limit-requests', '9'],
-        ...['set-cookie', 'a=b', 'access-control-allow-origin', '*', 'strict-transport-security', 'max-age=1'],
-        ...['openai-version', '2020', 'x-many', '1', 'x-many', '2', 'alt-svc', 'h3', 'cache-control', 'public'],
-      ])
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'x-request-id': 'req_upstream',
+        'x-ratelimit-limit-requests': '9',
+        'openai-version': '2020',
+        'x-many': ['1', '2'],
+        'cache-control': 'public',
+        'set-cookie': 'a=b',
+        'access-control-allow-origin': '*',
+        'strict-transport-security': 'max-age=1',
+        'alt-svc': 'h3',
+      })
       response.end('{}')
     })
     const { headers } = await chat('/v1/responses', hello, { 'x-script': 'headers', 'x-request-id': 'mine' })
@@ -290,23 +297,13 @@ describe('GET /v1/models', () => {
   it('lists what the providers offer, as both kinds of clients read it; one that fails is left out', async () => {
     const { status, body } = await listed()
     expect(status).toBe(200)
+    const dates = { created: 1_700_000_000, created_at: '2023-11-14T22:13:20Z' }
+    const kind = { object: 'model', type: 'model' }
     expect(body).toEqual({
       object: 'list',
       data: [
-        {
-          ...{ id: 'openai/gpt-x', object: 'model', type: 'model', created: 1_700_000_000, owned_by: 'system' },
-          ...{ created_at: '2023-11-14T22:13:20Z', display_name: 'gpt-x' },
-        },
-        {
-          ...{
-            id: 'anthropic/claude-x',
-            object: 'model',
-            type: 'model',
-            created: 1_700_000_000,
-            owned_by: 'anthropic',
-          },
-          ...{ created_at: '2023-11-14T22:13:20Z', display_name: 'Claude X' },
-        },
+        { id: 'openai/gpt-x', ...kind, ...dates, display_name: 'gpt-x', owned_by: 'system' },
+        { id: 'anthropic/claude-x', ...kind, ...dates, display_name: 'Claude X', owned_by: 'anthropic' },
       ],
       has_more: false,
       first_id: 'openai/gpt-x',

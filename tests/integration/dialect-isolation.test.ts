@@ -5,14 +5,16 @@ import {
   type DialectIds,
   type DialectOwner,
   makeDialectOwner,
+  makeThread,
   unknownDialectIds,
   wordless,
 } from '../helpers/dialect-owner.ts'
-import { guardedRoutes, type Sender, sendDialect } from '../helpers/dialect-routes.ts'
+import { type Dialect, guardedRoutes, type Sender, sendDialect } from '../helpers/dialect-routes.ts'
 import { serveEcho } from '../helpers/echo-model.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
 import { type Receiver, startReceiver } from '../helpers/receiver.ts'
 import { systemContextOf } from '../helpers/service.ts'
+import { nativeContext } from '../helpers/thread-client.ts'
 
 /** They all have this name, and say nearly the same things. */
 const NAME = 'ada@example.com'
@@ -25,7 +27,7 @@ interface Player {
   readonly mark: string
   readonly ids: DialectIds
   /** How they ask on a dialect; undefined: they do not. */
-  readonly sender: (dialect: 'layer' | 'stack' | 'sync') => Sender | undefined
+  readonly sender: (dialect: Dialect) => Sender | undefined
   readonly native?: TestUser
   /** What requests of the native API name. */
   readonly nativeIds?: { readonly resource: string; readonly attachment: string; readonly session: string }
@@ -119,13 +121,15 @@ async function makeNative(): Promise<Player> {
     { name: `${mark}.txt`, bytes: Buffer.from(`The chart ${at}.`) },
     { title: mark },
   )
+  const threads = await makeThread(await nativeContext(gateway, NAME), mark)
   const named = (number: number) => ({ id: '00000000-0000-4000-8000-000000000000', number })
   return {
     name: 'a native user',
     mark,
     native: user,
     nativeIds: { resource: resource.body.resource_id, attachment: added.body.attachments[0].attachment_id, session },
-    sender: (dialect) => (dialect === 'sync' ? { key: user.key, project: 'default', endUser: 'nobody' } : undefined),
+    sender: (dialect) =>
+      dialect === 'sync' || dialect === 'mastra' ? { key: user.key, project: 'default', endUser: 'nobody' } : undefined,
     ids: {
       ...unknownDialectIds(NAME),
       memory: named(kept.id),
@@ -135,6 +139,7 @@ async function makeNative(): Promise<Player> {
       turn: items[0].id,
       spareTurn: items[0].id,
       namespace: ['space'],
+      ...threads,
     },
   }
 }
@@ -195,6 +200,8 @@ describe('of five who have the same name', () => {
         'GET /memory/export',
         'POST /v1/memory/recall',
         'POST /v1/history/list',
+        'GET /v1/memory/threads/:thread_id/messages',
+        'GET /v1/memory/threads/:thread_id/files/:file_id',
       ]) {
         expect(found, one.name).toContain(route)
       }

@@ -6,8 +6,10 @@ import { memories } from '../../src/db/schema/memories.ts'
 import { memoryFeedback } from '../../src/db/schema/memory-feedback.ts'
 import { memoryLinks } from '../../src/db/schema/memory-links.ts'
 import { memoryRevisions } from '../../src/db/schema/memory-revisions.ts'
+import { messages } from '../../src/db/schema/messages.ts'
 import { projectSettings } from '../../src/db/schema/project-settings.ts'
 import { stateItems } from '../../src/db/schema/state-items.ts'
+import { threads } from '../../src/db/schema/threads.ts'
 import { transcriptTurns } from '../../src/db/schema/transcript-turns.ts'
 import { webhookDeliveries } from '../../src/db/schema/webhook-deliveries.ts'
 import { webhooks } from '../../src/db/schema/webhooks.ts'
@@ -81,6 +83,8 @@ async function picture({ accountId, project, ids }: DialectOwner): Promise<strin
     await db.select().from(memories).where(eq(memories.userId, userId)).orderBy(memories.number),
     await db.select().from(transcriptTurns).where(eq(transcriptTurns.userId, userId)).orderBy(transcriptTurns.id),
     await db.select().from(stateItems).where(eq(stateItems.userId, userId)).orderBy(stateItems.id),
+    await db.select().from(threads).where(eq(threads.userId, userId)).orderBy(threads.id),
+    await db.$count(messages, eq(messages.userId, userId)),
     await db.select().from(memoryLinks).where(eq(memoryLinks.userId, userId)).orderBy(memoryLinks.number),
     hooks.filter(isOfProject),
     ofKeys.filter(isOfProject).map(({ lastUsedAt: _lastUsedAt, ...key }) => key),
@@ -104,6 +108,7 @@ const UNAUTHENTICATED: Readonly<Record<Dialect, object>> = {
   layer: { detail: 'Invalid or missing API key' },
   stack: { error: 'Invalid API key' },
   sync: { error: { code: 'UNAUTHENTICATED', message: expect.stringMatching(/\S/) } },
+  mastra: { error: { type: 'authentication_error', message: expect.stringMatching(/\S/) } },
 }
 const TEXT = expect.stringMatching(/\S/)
 
@@ -116,6 +121,7 @@ function expectRefusal(dialect: Dialect, answer: Answer, status: number) {
     layer: { detail: TEXT },
     stack: { error: TEXT },
     sync: { error: { code: TEXT, message: TEXT } },
+    mastra: { error: { type: TEXT, message: TEXT } },
   }
   expect(answer.body).toMatchObject(envelope[dialect])
 }
@@ -213,9 +219,10 @@ describe.each(all)('%s, for a stranger', (route, { dialect, scope, status, toOth
     if (dialect === 'sync') expectRefusal(dialect, await ask({ key: keys.elsewhere, ...named() }), 403)
   })
 
-  it.runIf(dialect === 'sync' && !ofProject)("keeps an end user's from another", async () => {
+  it.runIf((dialect === 'sync' && !ofProject) || dialect === 'mastra')("keeps an end user's from another", async () => {
     const ids = { ...owner.ids, endUser: 'somebody-else' }
-    const answer = await ask({ key: owner.apiKey, project: 'demo', endUser: 'somebody-else' }, ids)
+    const key = dialect === 'mastra' ? owner.projectKey : owner.apiKey
+    const answer = await ask({ key, project: 'demo', endUser: 'somebody-else' }, ids)
     expect(answer.status, JSON.stringify(answer.body)).toBe(toOthers)
     expectNothingForeign(answer)
   })
@@ -223,8 +230,8 @@ describe.each(all)('%s, for a stranger', (route, { dialect, scope, status, toOth
   it('keeps it from a native user', async () => {
     const ids = { ...owner.ids, endUser: native.id }
     const answer = await ask({ key: native.key, project: 'demo', endUser: owner.ids.endUser }, ids)
-    const isTheirs = dialect === 'sync' && scope !== 'admin' && route !== 'PUT /memory/ontology'
-    if (dialect !== 'sync') expectRefusal(dialect, answer, 401)
+    const isTheirs = scope !== 'admin' && route !== 'PUT /memory/ontology'
+    if (dialect === 'layer' || dialect === 'stack') expectRefusal(dialect, answer, 401)
     else if (!isTheirs) expectRefusal(dialect, answer, 403)
     else expect(answer.status, JSON.stringify(answer.body)).toBe(toOthers)
     expectNothingForeign(answer)
@@ -243,6 +250,6 @@ it.each(Object.entries(openRoutes))('%s says the same to everybody', async (rout
       method: method === 'ALL' ? 'POST' : method,
       headers: key === undefined ? {} : { 'x-api-key': key },
     })
-    expectRefusal('sync', answer, status)
+    expectRefusal(pattern.startsWith('/v1/memory/') ? 'mastra' : 'sync', answer, status)
   }
 })

@@ -78,6 +78,7 @@ const writes: Readonly<Record<string, [method: string, path: string, body?: obje
     '/v1/state/put',
     { tenant_id: 'acme', user_id: NAME, namespace: ['n'], key: 'k', value: { a: 1 } },
   ],
+  'mastra thread': ['POST', '/v1/memory/threads', { resourceId: NAME, title: 'The trip' }],
   'sync webhook': [
     'POST',
     '/org/webhooks',

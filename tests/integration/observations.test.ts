@@ -218,6 +218,10 @@ describe('the Observer', () => {
       '<conversation>\n1. 2026-05-03 14:00 user: I am here.\n2. [2 hours later] 2026-05-03 16:00 user: I am back.\n</conversation>',
     )
     expect(shown()[0]).not.toContain('the other one')
+
+    await thread.say({ text: 'Here again.', tokens: 300, at: START + 9_000_000 })
+    await thread.observe({ chatModel: model })
+    expect(shown()[1]).toContain('1. [30 minutes later] 2026-05-03 16:30 user: Here again.')
   })
 
   it('is shown the notes so far, those that wait among them', async () => {
@@ -335,9 +339,11 @@ describe('the Reflector', () => {
 
   const reflecting = (reflection: () => unknown) =>
     scripted(({ schema }) => (schema?.name === 'reflection' ? reflection() : notes(long())))
-  const short = (text: string) => () => ({
-    observations: [{ date: '2026-05-03', time: '14:01', priority: 'high', text, details: [] }],
-  })
+  const short =
+    (text: string, date = '2026-05-03') =>
+    () => ({
+      observations: [{ date, time: '14:01', priority: 'high', text, details: [] }],
+    })
 
   it('prepares a reflection at half the threshold, and lets it take effect beyond it, with what came meanwhile', async () => {
     const thread = await TestThread.make()
@@ -379,10 +385,23 @@ describe('the Reflector', () => {
     expect((await thread.record())?.bufferedReflection).toContain('In short')
   })
 
+  it('has the model do it that was away when it was to be prepared', async () => {
+    const thread = await TestThread.make()
+    const answers = [() => Promise.reject(new ModelError('unavailable', 'away')), short('In short')]
+    const { model } = reflecting(() => answers.shift()?.())
+    await grow(thread, { chatModel: model }, 2)
+    expect(await thread.record()).toMatchObject({ bufferedReflection: null, work: null })
+    await grow(thread, { chatModel: model }, 2)
+    expect((await listRecords(thread.context(), thread.row, PAGE)).map(({ record }) => record.observations)).toEqual([
+      expect.stringContaining('In short'),
+      expect.stringContaining('Note'),
+    ])
+  })
+
   it.each<[string, () => unknown]>([
     ['is away', () => Promise.reject(new ModelError('unavailable', 'away'))],
     ['does not get it shorter', short('word '.repeat(180))],
-    ['makes a date up', () => ({ observations: [{ ...note('x'), date: '1999-01-01', time: '14:01' }] })],
+    ['makes a date up', short('x', '1999-01-01')],
   ])('drops the oldest by rules if the model %s', async (_, reflection) => {
     const thread = await TestThread.make()
     const { model } = reflecting(reflection)
@@ -414,6 +433,18 @@ describe('at work on one thread', () => {
     expect(await thread.observe({ chatModel: model })).toBe(true)
     expect([second, requests.length]).toEqual([false, 1])
     expect((await thread.shown())?.observations).toBe('Date: 2026-05-03\n* 🔴 (14:01) User lives in Oslo')
+  })
+
+  it('of many that come at once does one what is due, also beside a reflection', async () => {
+    const thread = await TestThread.make()
+    const { model, requests } = counting()
+    await thread.say({ text: 'I live in Oslo.', tokens: 1_000 })
+    const all = Array.from({ length: 6 }, () =>
+      thread.observe({ chatModel: model, observation: { observeTokens: 1_000, reflectTokens: 1 } }),
+    )
+    expect((await Promise.all(all)).filter((isDone) => isDone).length).toBeGreaterThan(0)
+    expect(requests.filter(({ schema }) => schema?.name === 'observations')).toHaveLength(1)
+    expect((await thread.record())?.totalTokensObserved).toBe(1_000)
   })
 
   it('a process that was overtaken writes nothing', async () => {

@@ -65,13 +65,22 @@ export class ForwardedCall implements ModelCall {
 
   begin(): void {
     if (this.#isOver) return
-    const { destinations, agent } = this.#plan
-    const { provider, model } = destinations[this.#at] ?? destinations[0]
+    const { destinations } = this.#plan
+    const destination = destinations[this.#at] ?? destinations[0]
+    try {
+      this.#dispatch(destination)
+    } catch (error) {
+      // This runs in nobody's call: thrown on, it would end the process.
+      this.#fail('unreachable', destination.provider.name, error instanceof Error ? error : undefined)
+    }
+  }
+
+  #dispatch({ provider, model }: Destination): void {
     const { path, headers } = this.#request
     const body = this.#request.body(model)
     const parts = Array.isArray(body) ? (body as readonly Buffer[]) : [body as Buffer]
     const length = parts.reduce((total, part) => total + part.length, 0)
-    agent.dispatch(
+    this.#plan.agent.dispatch(
       {
         origin: provider.origin,
         path: `${provider.basePath}${path}${provider.search}`,

@@ -1,11 +1,10 @@
 import { GatewayError } from '../../domain/errors.ts'
-import type { AnswerSubject } from '../../domain/idempotency/answer-subject.ts'
 import { cloneThread } from '../../domain/threads/clone-thread.ts'
 import { createThread } from '../../domain/threads/create-thread.ts'
 import { deleteThread } from '../../domain/threads/delete-thread.ts'
 import { listThreadMessages } from '../../domain/threads/list-thread-messages.ts'
 import { listThreads, resourceNames } from '../../domain/threads/list-threads.ts'
-import type { ThreadRow } from '../../domain/threads/thread-context.ts'
+import { answersOfThread, type ThreadRow } from '../../domain/threads/thread-context.ts'
 import { updateThread } from '../../domain/threads/update-thread.ts'
 import type { HttpContext } from '../../http/context.ts'
 import { type DialectRouter, slashed } from '../../http/dialect.ts'
@@ -56,7 +55,7 @@ function create(c: HttpContext): Promise<Response> {
     const input = { ...threadInput(fields), ...(id != null && { id }) }
     await claim.begin(ctx, { ...input, resourceId })
     const show = (thread: ThreadRow) => answer(201, { thread: toThread(thread, resourceId) })
-    return show(await createThread(ctx, input, claim.keep(show, subjectOf)))
+    return show(await createThread(ctx, input, claim.keep(show, answersOfThread)))
   })
 }
 
@@ -75,7 +74,7 @@ function update(c: HttpContext): Promise<Response> {
     if (wanted != null && wanted !== resourceId)
       throw refuseResource('cannot be changed: a thread stays with its resource.')
     const show = (changed: ThreadRow) => answer(200, { thread: toThread(changed, resourceId) })
-    return show(await updateThread(ctx, thread, threadInput(fields), claim.keep(show, subjectOf)))
+    return show(await updateThread(ctx, thread, threadInput(fields), claim.keep(show, answersOfThread)))
   })
 }
 
@@ -108,18 +107,13 @@ function clone(c: HttpContext): Promise<Response> {
       cloneInput(body),
       claim.keep(
         (cloned) => answer(201, show(cloned.thread)),
-        (cloned) => subjectOf(cloned.thread),
+        (cloned) => answersOfThread(cloned.thread),
       ),
     )
     const page = await listThreadMessages(ctx, thread, { limit: MAX_PAGE, offset: 0, order: 'asc' })
     const shown = show(thread)
     return answer(201, { ...shown, clonedMessages: toMessages(shown.thread, page) })
   })
-}
-
-/** What is erased takes the answers with it that speak of it. */
-function subjectOf({ userId, sessionId }: ThreadRow): AnswerSubject {
-  return { userId, ...(sessionId !== null && { sessionId }) }
 }
 
 function refuseResource(why: string): GatewayError {

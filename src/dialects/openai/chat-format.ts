@@ -70,6 +70,7 @@ export interface AnswerTap {
   readonly sequence: number
 
   push(chunk: Buffer): Buffer[]
+  /** The end of the answer. Of a stream, what is pushed after it passes. */
   rest(): Buffer[]
   /** What was said until now. May be called before `rest`. */
   answer(): Answer

@@ -15,6 +15,7 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 export const QUOTE = 0x22
 export const COMMA = 0x2c
+const ZERO = 0x30
 const COLON = 0x3a
 export const OPEN_ARRAY = 0x5b
 const BACKSLASH = 0x5c
@@ -69,7 +70,10 @@ export function valueStart(bytes: Buffer, at: number): number {
 function scalarEnd(bytes: Buffer, at: number): number {
   if (bytes[at] === QUOTE) return stringEnd(bytes, at)
   let end = at
-  while (end < bytes.length && isOfScalar(bytes[end] ?? 0)) end++
+  while (isDigit(bytes[end])) end++
+  const isInteger = end > at && !isOfScalar(bytes[end]) && (bytes[at] !== ZERO || end === at + 1)
+  if (isInteger) return end
+  while (isOfScalar(bytes[end])) end++
   const text = bytes.toString('latin1', at, end)
   if (text !== 'true' && text !== 'false' && text !== 'null' && !NUMBER.test(text)) {
     throw new JsonSpanError('a value is expected', at)
@@ -106,7 +110,12 @@ export function skipSpace(bytes: Buffer, at: number): number {
 }
 
 /** Letters of `true`, `false`, `null`, and what numbers are made of. */
-function isOfScalar(byte: number): boolean {
-  if (byte >= 0x30 && byte <= 0x39) return true
-  return (byte >= 0x61 && byte <= 0x7a) || byte === 0x2d || byte === 0x2b || byte === 0x2e || byte === 0x45
+function isOfScalar(byte = 0): boolean {
+  return (
+    isDigit(byte) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x2d || byte === 0x2b || byte === 0x2e || byte === 0x45
+  )
+}
+
+function isDigit(byte = 0): boolean {
+  return byte >= ZERO && byte <= 0x39
 }

@@ -33,6 +33,8 @@ async function passOn(c: HttpContext, format: ChatFormat, maxBytes: number): Pro
     if (thread) await chatWithThread(c, chat, thread)
     else await relayAnswer(c, chat.toRequest(c), { format, onBegun: () => chat[Symbol.dispose]() })
   } catch (error) {
+    // Nobody is there to be told.
+    if (c.get('signal').aborted) return RESPONSE_ALREADY_SENT
     if (error instanceof JsonSpanError) throw new MalformedRequestError(error.message)
     throw error instanceof ModelGatewayError ? toChatError(error) : error
   }

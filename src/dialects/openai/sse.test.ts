@@ -86,6 +86,21 @@ describe('taps', () => {
   })
 })
 
+describe('a tap of a JSON answer', () => {
+  it('holds back the last byte alone, and does not read what is too long to be kept', () => {
+    const tap = chatCompletions.tap('application/json')
+    const chunks = [
+      Buffer.from('{"choices":['),
+      ...Array.from({ length: 21 }, () => Buffer.alloc(1024 * 1024, ' ')),
+      Buffer.from(']}'),
+    ]
+    const sizes = chunks.map((chunk) => Buffer.concat(tap.push(chunk)).length)
+    expect(sizes).toEqual([11, ...Array.from({ length: 21 }, () => 1024 * 1024), 2])
+    expect(tap.answer()).toEqual({ turn: undefined, finishReason: undefined, isComplete: false, isTruncated: true })
+    expect(tap.rest()).toEqual([Buffer.from('}')])
+  })
+})
+
 describe('a tap of a stream', () => {
   it('lets every event pass at once but the one that ends the stream', () => {
     for (const { format, name, text } of streams.filter(({ name }) => name !== 'streamOdd')) {
@@ -103,6 +118,7 @@ describe('a tap of a stream', () => {
     expect(tap.push(Buffer.from('data: [DONE]\n\n: bye\n\n'))).toEqual([])
     expect(tap.push(Buffer.from(sse({ choices: [] })))).toEqual([])
     expect(Buffer.concat(tap.rest()).toString()).toBe(`data: [DONE]\n\n: bye\n\n${sse({ choices: [] })}`)
+    expect(tap.push(Buffer.from('\n'))).toEqual([Buffer.from('\n')])
   })
 
   it('reads an end that lacks its blank line', () => {
@@ -149,7 +165,7 @@ describe('a tap of a stream', () => {
   it('keeps four million characters of a text that does not end', () => {
     const tap = chatCompletions.tap('text/event-stream')
     const event = Buffer.from(sse({ choices: [{ index: 0, delta: { content: 'y'.repeat(1024 * 1024) } }] }))
-    for (let count = 0; count < 6; count++) expect(Buffer.concat(tap.push(event))).toEqual(event)
+    for (let count = 0; count < 6; count++) expect(Buffer.concat(tap.push(event)).equals(event)).toBe(true)
     const { turn, isTruncated } = tap.answer()
     expect(isTruncated).toBe(true)
     const [part] = turn?.parts ?? []
@@ -158,6 +174,15 @@ describe('a tap of a stream', () => {
 })
 
 describe('a stream that breaks', () => {
+  it('has not let the name of an event pass without its data', () => {
+    const tap = responses.tap('text/event-stream')
+    const name = 'event: response.output_text.delta\n'
+    expect(tap.push(Buffer.from(name))).toEqual([])
+    expect(responses.streamError('x', tap).toString()).toMatch(/^event: error\n/)
+    expect(Buffer.concat(tap.push(Buffer.from('data: {}\n'))).toString()).toBe(`${name}data: {}\n`)
+    expect(responses.streamError('x', tap).toString()).toMatch(/^\n\nevent: error\n/)
+  })
+
   it('ends with the error event of its API, which a half event before it does not spoil', () => {
     for (const { format, name, text } of streams.filter(({ name }) => name === 'streamCut')) {
       const tap = tapOf(format, name)
@@ -174,6 +199,6 @@ describe('a stream that breaks', () => {
   it('goes on with the numbers of its events', () => {
     const tap = responses.tap('text/event-stream')
     tap.push(Buffer.from(responseAnswers.streamCut))
-    expect(responses.streamError('x', tap).toString()).toMatch(/^event: error\ndata: .*"sequence_number":4}\n\n$/)
+    expect(responses.streamError('x', tap).toString()).toMatch(/^event: error\ndata: .*"sequence_number":5}\n\n$/)
   })
 })

@@ -32,6 +32,7 @@ export class SseTap implements AnswerTap {
   #lineSize = 0
   #skipsLf = false
   #isEnded = false
+  #isReleased = false
   #isMidEvent = false
   #lastData = ''
 
@@ -60,10 +61,16 @@ export class SseTap implements AnswerTap {
 
   push(chunk: Buffer): Buffer[] {
     if (chunk.length === 0) return []
+    if (this.#isReleased) return [chunk]
     return this.#letPass(chunk, this.#isEnded ? 0 : this.#readLines(chunk))
   }
 
   rest(): Buffer[] {
+    this.#isReleased = true
+    return this.#release()
+  }
+
+  #release(): Buffer[] {
     const held = this.#held
     this.#held = []
     this.#heldSize = 0
@@ -166,11 +173,11 @@ export class SseTap implements AnswerTap {
   #letPass(chunk: Buffer, passing: number): Buffer[] {
     const out: Buffer[] = []
     if (passing > 0) {
-      out.push(...this.rest(), chunk.subarray(0, passing))
+      out.push(...this.#release(), chunk.subarray(0, passing))
     }
     if (passing < chunk.length) {
       const kept = chunk.subarray(passing)
-      if (this.#heldSize + kept.length > MAX_EVENT) out.push(...this.rest())
+      if (this.#heldSize + kept.length > MAX_EVENT) out.push(...this.#release())
       this.#held.push(kept)
       this.#heldSize += kept.length
     }

@@ -5,14 +5,8 @@ import { eraseAnswersOfSession } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
 import { deleteResourceOfSession } from '../resources/queries.ts'
 import { deleteBatches, type SessionRow } from '../sessions/queries.ts'
-import {
-  insertErasure,
-  keepSettlesAt,
-  lockSomeBatches,
-  markSessionDeleted,
-  measureSession,
-  type NewErasure,
-} from './queries.ts'
+import { measureSession } from './measure-queries.ts'
+import { insertErasure, keepSettlesAt, lockSomeBatches, markSessionDeleted, type NewErasure } from './queries.ts'
 
 /** So many batches go in one transaction: each may have hundreds of messages, and a statement has its time limit. */
 const BATCHES_AT_ONCE = 100

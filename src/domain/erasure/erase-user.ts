@@ -5,7 +5,9 @@ import { type AlsoStore, type Context, nothingElse, type SystemContext } from '.
 import { GatewayError } from '../errors.ts'
 import { eraseAnswersOfProject, eraseAnswersOfUser } from '../idempotency/queries.ts'
 import { createId } from '../ids.ts'
-import { insertErasure, lockUser, markUserErased, measureUser, type NamedUser } from './queries.ts'
+import { leaveRealm } from '../threads/queries.ts'
+import { measureUser } from './measure-queries.ts'
+import { insertErasure, lockUser, markUserErased, type NamedUser } from './queries.ts'
 
 /**
  * Erases a user: from the commit on their keys are dead and all that was theirs is hidden; a job removes it. The name is free for
@@ -24,6 +26,7 @@ export async function eraseUser(
     const owner = { accountId: found.accountId, userId: found.id }
     const extent = await measureUser(tx, owner)
     await markUserErased(tx, owner)
+    await leaveRealm(tx, owner)
     await eraseAnswersOfUser(tx, owner)
     await eraseAnswersOfProject(tx, found)
     const requestedBy = 'caller' in ctx ? 'user' : 'admin'

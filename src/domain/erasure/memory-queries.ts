@@ -9,7 +9,7 @@ import { stateItems } from '../../db/schema/state-items.ts'
 import { threads } from '../../db/schema/threads.ts'
 import { transcriptTurns } from '../../db/schema/transcript-turns.ts'
 import type { Owner } from '../context.ts'
-import { type Extent, measureObjects } from './queries.ts'
+import { type Extent, measureObjects } from './measure-queries.ts'
 
 /** What the sessions of an erasure hold. */
 export async function measureErasure(tx: Database, erasureId: string): Promise<Extent> {

@@ -6,21 +6,15 @@ import { erasures, type LeftUpstream } from '../../db/schema/erasures.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { sessions } from '../../db/schema/sessions.ts'
+import { threads } from '../../db/schema/threads.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
 import { users } from '../../db/schema/users.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
 import type { Owner } from '../context.ts'
+import type { Extent } from './measure-queries.ts'
 
 export type ErasureRow = typeof erasures.$inferSelect
 export type NewErasure = Pick<ErasureRow, 'id' | 'kind' | 'requestedBy' | keyof Extent>
-
-/** How much there was. */
-export interface Extent {
-  readonly sessions: number
-  readonly messages: number
-  readonly objects: number
-  readonly bytes: number
-}
 
 export async function insertErasure(
   tx: Database,
@@ -101,43 +95,6 @@ export async function markSomeSessionsDeleted(
     .where(and(inArray(sessions.id, some), isNull(sessions.deletedAt)))
     .returning({ id: sessions.id })
   return rows.length
-}
-
-/** What a session holds. */
-export async function measureSession(tx: Database, owner: Owner, sessionId: string): Promise<Extent> {
-  const isOfSession = and(eq(messages.userId, owner.userId), eq(messages.sessionId, sessionId))
-  const [ofMessages] = await tx.select({ n: count() }).from(messages).where(isOfSession)
-  return { sessions: 1, messages: ofMessages?.n ?? 0, ...(await measureObjects(tx, sql`${sessionId}`)) }
-}
-
-/** The objects of sessions' files, but for those that files of other sessions have too: they stay. */
-export async function measureObjects(tx: Database, sessionIds: SQL): Promise<Pick<Extent, 'objects' | 'bytes'>> {
-  const going = sql`(
-    select distinct a.object_key, a.size from attachments a join messages m on m.id = a.message_id
-    where m.session_id in (${sessionIds}) and not exists (
-      select from attachments other left join messages beside on beside.id = other.message_id
-      where other.object_key = a.object_key and other.user_id = a.user_id and other.state <> 'deleting'
-      and (beside.session_id in (${sessionIds})) is not true
-    )) object`
-  const [row] = await tx.select(extentOf).from(going)
-  return row ?? { objects: 0, bytes: 0 }
-}
-
-const extentOf = { objects: count(), bytes: sql<number>`coalesce(sum(object.size), 0)::bigint`.mapWith(Number) }
-
-export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
-  const [ofSessions] = await tx
-    .select({ n: count() })
-    .from(sessions)
-    .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
-  const [ofFiles] = await tx.select(extentOf).from(sql`(
-    select distinct object_key, size from attachments where user_id = ${owner.userId} and state = 'stored') object`)
-  return {
-    sessions: ofSessions?.n ?? 0,
-    messages: await tx.$count(messages, eq(messages.userId, owner.userId)),
-    objects: ofFiles?.objects ?? 0,
-    bytes: ofFiles?.bytes ?? 0,
-  }
 }
 
 /** Locks some batches of a session: an attempt that begins at this moment either counts, or finds its batch gone. */
@@ -241,12 +198,16 @@ export async function lockUser(
   return row
 }
 
-/** Frees the name, and kills the keys. */
+/** Frees the names, theirs and those of their threads, which no realm has any more; and kills the keys. */
 export async function markUserErased(tx: Database, owner: Owner): Promise<void> {
   await tx
     .update(users)
     .set({ erasedAt: sql`now()`, externalId: `erased:${owner.userId}` })
     .where(eq(users.id, owner.userId))
+  await tx
+    .update(threads)
+    .set({ realm: `erased:${owner.userId}` })
+    .where(eq(threads.userId, owner.userId))
   await tx.delete(userKeys).where(eq(userKeys.userId, owner.userId))
 }
 

@@ -45,7 +45,8 @@ export function knownTurns(sent: readonly ChatTurn[], stored: readonly StoredTur
   if (stored.length === 0) return { newFrom: 0, resent: new Set() }
   const ours = groupsOf(stored, (turn) => turn, storedFiles)
   const theirs = groupsOf(sent, comparable, sentFiles)
-  const run = longest([...runsToTheEnd(theirs, ours), ...runsFromTheStart(theirs, ours)])
+  // What follows the thread's end is new, also if it has been said before.
+  const run = longest(runsToTheEnd(theirs, ours)) ?? longest(runsFromTheStart(theirs, ours))
   const newFrom = firstNew(sent, theirs, ours, run)
   const known = theirs.filter(({ to }) => to <= newFrom).slice(-MOST_GROUPS)
   const resent = new Set<number>()
@@ -107,10 +108,10 @@ function isTelling(run: readonly Group[]): boolean {
   return run.length > 1 && run.some(({ isAnswer }) => isAnswer)
 }
 
-/** Of equal ones the first: runs to the end come before others. */
-function longest(runs: readonly Run[]): Run | undefined {
-  const length = ({ sentFrom, sentTo }: Run) => sentTo - sentFrom
-  return runs.reduce<Run | undefined>((best, run) => (best && length(best) >= length(run) ? best : run), undefined)
+function longest(runs: Iterable<Run>): Run | undefined {
+  let best: Run | undefined
+  for (const run of runs) if (!best || run.sentTo - run.sentFrom >= best.sentTo - best.sentFrom) best = run
+  return best
 }
 
 /** The stored groups of the longest common subsequence, the newest ones where there is a choice. */

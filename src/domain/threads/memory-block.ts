@@ -49,7 +49,7 @@ export function memoryBlock({ observations, memories, silenceMs }: BlockContent)
 /** As it stands in the block. */
 export function item({ text, timestamp, source }: ShownMemory, index: number): string {
   const origin = neutral(source)
-    .replace(/[[\]\s]+/g, ' ')
+    .replace(/[[\]\s\u0085]+/g, ' ')
     .trim()
     .slice(0, LONGEST_SOURCE)
     .toWellFormed()

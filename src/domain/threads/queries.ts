@@ -38,7 +38,10 @@ export async function insertThread(
   return row
 }
 
-/** Locks a thread, so that its deletion waits for this transaction; undefined if it is gone. */
+/**
+ * Locks a thread, so that its deletion waits for this transaction; undefined if it is gone. Its user is locked before it, here as below: the
+ * same order as in their erasure.
+ */
 export async function lockThread(
   tx: Database,
   owner: Owner,
@@ -48,7 +51,7 @@ export async function lockThread(
   const [row] = await tx
     .select()
     .from(threads)
-    .where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+    .where(and(eq(threads.userId, idUnlessErased(owner)), eq(threads.id, id)))
     .for(strength)
   return row
 }
@@ -62,13 +65,21 @@ export async function changeThread(
   const [row] = await tx
     .update(threads)
     .set({ ...change, updatedAt: sql`now()` })
-    .where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+    .where(and(eq(threads.userId, idUnlessErased(owner)), eq(threads.id, id)))
     .returning()
   return row
 }
 
 export async function deleteThreadRow(tx: Database, owner: Owner, id: string): Promise<void> {
   await tx.delete(threads).where(and(eq(threads.userId, owner.userId), eq(threads.id, id)))
+}
+
+/** Takes the threads of a user who is erased out of their realm: nobody finds them any more, and their names are free. */
+export async function leaveRealm(tx: Database, { userId }: Owner): Promise<void> {
+  await tx
+    .update(threads)
+    .set({ realm: `erased:${userId}` })
+    .where(eq(threads.userId, userId))
 }
 
 /** Newest change first; of one resource, or of all of the realm. */

@@ -99,8 +99,8 @@ export function chooseRelevant(
     met.add(text)
     return result.session.kind !== 'memory' || found.inSight.has(result.session.id)
   }
-  const memories = found.all.filter(isNew).slice(0, bounds.memoryItems)
-  const files = found.library.filter(isNew).slice(0, LIBRARY_ITEMS)
+  const memories = firstOf(found.all, bounds.memoryItems, isNew)
+  const files = firstOf(found.library, LIBRARY_ITEMS, isNew)
   const own = files.map((result) => toShown(result, found))
   const reserved = Math.min(bounds.memoryTokens * LIBRARY_SHARE, tokensOf(own))
   const chosen = fitting(
@@ -108,6 +108,16 @@ export function chooseRelevant(
     bounds.memoryTokens - reserved,
   )
   return [...chosen, ...fitting(own, bounds.memoryTokens - tokensOf(chosen))]
+}
+
+/** What is not taken is not met. */
+function firstOf<T>(items: readonly T[], most: number, isWanted: (item: T) => boolean): T[] {
+  const first: T[] = []
+  for (const one of items) {
+    if (first.length === most) break
+    if (isWanted(one)) first.push(one)
+  }
+  return first
 }
 
 /** In their order; one that is too long makes room for the next. */

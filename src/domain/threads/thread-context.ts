@@ -1,5 +1,6 @@
 import type { threads } from '../../db/schema/threads.ts'
 import type { ServiceContext, UserContext } from '../context.ts'
+import type { AnswerSubject } from '../idempotency/answer-subject.ts'
 
 export type ThreadRow = typeof threads.$inferSelect
 
@@ -10,3 +11,8 @@ export interface RealmContext extends ServiceContext {
 
 /** The request for one resource of it: the user whose the thread is. */
 export type ThreadContext = UserContext & RealmContext
+
+/** Of an answer that speaks of a thread: it goes with the thread, which may have no session yet. */
+export function answersOfThread({ userId, id }: ThreadRow): AnswerSubject & { sessionId: string } {
+  return { userId, sessionId: id }
+}

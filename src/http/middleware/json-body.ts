@@ -133,7 +133,10 @@ async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs
       })
       incoming.once('end', resolve)
       incoming.once('error', reject)
-      incoming.once('close', () => reject(broken()))
+      // It comes after a whole body too.
+      incoming.once('close', () => {
+        if (!incoming.readableEnded) reject(broken())
+      })
     })
   } finally {
     clearTimeout(timer)
