@@ -31,7 +31,10 @@ const FIRST_STEPS = [
 ]
 
 /** Examples of documents, run as they stand there. */
-export function examples({ site }: GatewaySuite): void {
+export function examples({ deployment, site }: GatewaySuite): void {
+  // EverOS finds the ends of episodes by itself, or is told after ten quiet minutes: until then other threads do not know.
+  const isFoundAtOnce = !deployment.name.includes('EverOS')
+
   it('the first steps of the Mastra Memory Gateway end with the name', async () => {
     const app = await site().newApp()
     site().model.sent()
@@ -50,7 +53,7 @@ export function examples({ site }: GatewaySuite): void {
     expect(JSON.stringify(sent.map(({ headers }) => headers))).not.toMatch(/mgk_live_|x-thread-id|x-resource-id/)
   })
 
-  it('docs/chat-examples.md', async () => {
+  it.runIf(isFoundAtOnce)('docs/chat-examples.md', async () => {
     expect(blocks).toHaveLength(8)
     const app = await site().newApp()
     const curl = async (step: number) => {
@@ -75,7 +78,7 @@ export function examples({ site }: GatewaySuite): void {
     expect(JSON.parse(await curl(7))).toMatchObject({ error: { type: 'not_found' } })
   })
 
-  it('npm run demo -- --chat --url', async () => {
+  it.runIf(isFoundAtOnce)('npm run demo -- --chat --url', async () => {
     const { PATH = '' } = process.env
     const { stdout } = await run(
       process.execPath,
