@@ -5,16 +5,22 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { migratePglite } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
+import { startQueue } from '../../src/jobs/queue.ts'
+import { createLogger } from '../../src/observability/logger.ts'
 
 const cache = 'node_modules/.cache/memory-gateway'
 
-/** Where the migrated, empty PGlite is kept: initdb takes seconds, loading a dump does not. */
+/** Where the migrated, empty PGlite with the tables of the job queue is kept: making them takes seconds, loading a dump does not. */
 export function templatePath(): string {
-  const hash = createHash('sha256').update(readFileSync('node_modules/@electric-sql/pglite/package.json'))
-  for (const file of readdirSync('drizzle')
-    .filter((name) => name.endsWith('.sql'))
-    .toSorted()) {
-    hash.update(readFileSync(join('drizzle', file)))
+  const hash = createHash('sha256')
+  const migrations = readdirSync('drizzle').filter((name) => name.endsWith('.sql'))
+  for (const file of [
+    'node_modules/@electric-sql/pglite/package.json',
+    'node_modules/pg-boss/package.json',
+    'src/jobs/queue.ts',
+    ...migrations.toSorted().map((name) => join('drizzle', name)),
+  ]) {
+    hash.update(readFileSync(file))
   }
   return join(cache, `pglite-${hash.digest('hex').slice(0, 16)}.tar`)
 }
@@ -37,6 +43,9 @@ async function makeTemplate(path: string): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const database = await openPglite({})
   await migratePglite(database.client)
+  const log = createLogger({ level: 'silent', format: 'json' })
+  const queue = await startQueue(database, { postgresUrl: undefined, pollSeconds: undefined, log })
+  await queue.stop()
   const dump = await database.client.dumpDataDir('none')
   const part = `${path}.${process.pid}`
   writeFileSync(part, Buffer.from(await dump.arrayBuffer()))
