@@ -3,8 +3,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { migratePglite } from '../../src/db/migrate.ts'
+import type { DatabaseConnection } from '../../src/db/database.ts'
+import { migratePglite, migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
 import { startQueue } from '../../src/jobs/queue.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 
@@ -25,6 +27,9 @@ export function templatePath(): string {
   return join(cache, `pglite-${hash.digest('hex').slice(0, 16)}.tar`)
 }
 
+/** The database on the test server that others of this run are copied from, migrated and empty too. */
+export const postgresTemplate = () => `gateway_test_${process.env.GATEWAY_TEST_RUN}_template`
+
 /** Puts the migrated, empty database where a gateway with this STORAGE_DIR looks for its own. */
 export function placeTemplate(storageDir: string): void {
   const pgdata = join(storageDir, 'database', 'pgdata')
@@ -36,6 +41,8 @@ export function placeTemplate(storageDir: string): void {
 export default async function setup(): Promise<() => Promise<void>> {
   process.env.GATEWAY_TEST_RUN = randomBytes(4).toString('hex')
   if (!existsSync(templatePath())) await makeTemplate(templatePath())
+  const { TEST_DATABASE_URL: serverUrl } = process.env
+  if (serverUrl) await makePostgresTemplate(serverUrl)
   return dropDatabases
 }
 
@@ -43,9 +50,7 @@ async function makeTemplate(path: string): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const database = await openPglite({})
   await migratePglite(database.client)
-  const log = createLogger({ level: 'silent', format: 'json' })
-  const queue = await startQueue(database, { postgresUrl: undefined, pollSeconds: undefined, log })
-  await queue.stop()
+  await makeQueue(database, undefined)
   const dump = await database.client.dumpDataDir('none')
   const part = `${path}.${process.pid}`
   writeFileSync(part, Buffer.from(await dump.arrayBuffer()))
@@ -54,6 +59,24 @@ async function makeTemplate(path: string): Promise<void> {
     if (name.endsWith('.tar') && join(cache, name) !== path) rmSync(join(cache, name), { force: true })
   }
   await database.close()
+}
+
+async function makePostgresTemplate(serverUrl: string): Promise<void> {
+  const admin = postgres(serverUrl, { max: 1, onnotice: () => {} })
+  await admin.unsafe(`create database ${postgresTemplate()}`)
+  await admin.end()
+  const url = new URL(serverUrl)
+  url.pathname = `/${postgresTemplate()}`
+  await migratePostgres(url.href)
+  const database = await openPostgres({ url: url.href, maxConnections: 1 })
+  await makeQueue(database, url.href)
+  await database.close()
+}
+
+async function makeQueue(database: DatabaseConnection, postgresUrl: string | undefined): Promise<void> {
+  const log = createLogger({ level: 'silent', format: 'json' })
+  const queue = await startQueue(database, { postgresUrl, pollSeconds: undefined, log })
+  await queue.stop()
 }
 
 async function dropDatabases(): Promise<void> {
