@@ -230,8 +230,9 @@ function faultOf(response: IncomingMessage, body: string, { way, kind }: { way: 
   if (response.statusCode !== 200) return `${response.statusCode} ${body.slice(0, 300)}`
   if (body !== (kind === 'SSE' ? STREAM : WHOLE)) return `another answer than the model's: ${body.slice(0, 300)}`
   const status = response.headers['x-memory-status']
-  if (way !== 'proxy with memory') return status === undefined ? undefined : `a memory status without memory: ${status}`
-  return status === 'used' || status === 'none' ? undefined : `memory status ${status}`
+  if (way !== 'proxy with memory')
+    return status === undefined ? undefined : `a memory status without memory: ${String(status)}`
+  return status === 'used' || status === 'none' ? undefined : `memory status ${String(status)}`
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<string> {
