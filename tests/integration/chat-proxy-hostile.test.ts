@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LoggedGateway, startLoggedGateway } from '../helpers/logged-gateway.ts'
 import { makeAccount } from '../helpers/service.ts'
@@ -78,4 +80,18 @@ it('an answer with two Connection headers passes without what they name', async 
   })
   const { status, headers } = await chat({ authorization: `Bearer ${key}`, 'x-script': 'twice' })
   expect([status, headers['x-a'], headers['x-b'], headers['x-c']]).toEqual([200, undefined, undefined, '3'])
+})
+
+it('bodies that are announced and do not come keep no other out', async () => {
+  const sockets = Array.from({ length: 80 }, () =>
+    connect(Number(new URL(gateway.url).port), '127.0.0.1').on('error', () => {}),
+  )
+  const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nExpect: 100-continue\r\n`
+  for (const socket of sockets) socket.write(`${head}Content-Length: 2097152\r\n\r\n`)
+  // Asked to go on: each is admitted.
+  for (const socket of sockets) expect(String((await once(socket, 'data'))[0])).toContain('100 Continue')
+  for (let count = 0; count < 5; count++) {
+    expect((await chat({ authorization: `Bearer ${key}` })).status).toBe(200)
+  }
+  for (const socket of sockets) socket.destroy()
 })
