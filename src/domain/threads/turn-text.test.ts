@@ -35,6 +35,11 @@ describe('the text of a turn', () => {
   })
 })
 
+it('the text of a turn is cut where no model reads on', () => {
+  const said = turnText({ parts: [text('🎉'.repeat(3 * 1024 * 1024))] })
+  expect([said.length, said.isWellFormed()]).toEqual([4 * 1024 * 1024, true])
+})
+
 describe('the tokens of a turn', () => {
   const picture = readFileSync('tests/simple-multimodal-image.png')
 
