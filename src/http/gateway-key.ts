@@ -53,7 +53,8 @@ const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
  */
 export async function identifyCaller(c: HttpContext, { scope, rate, uses }: GatewayDemand): Promise<GatewaySender> {
   const { secret, passThrough } = shownKeys(c)
-  const { key, user } = secret?.startsWith('uk_')
+  if (!isOurs(secret)) throw noKey(c)
+  const { key, user } = secret.startsWith('uk_')
     ? await identifyKeyHolder(c, secret)
     : { key: await identifyKey(c, secret), user: undefined }
   const counted = limitRate(c, key.keyId, rate)
@@ -73,7 +74,12 @@ export async function forResource(c: HttpContext, sender: GatewaySender, resourc
   const { ctx, user } = sender
   const { realm } = ctx
   if (user === undefined) return { ...(await forEndUser(c, ctx, resourceId)), realm }
-  if (resourceId !== user.externalId) throw unknownThread()
+  if (resourceId !== user.externalId) {
+    throw new GatewayError(
+      'not_found',
+      'There is no such thread: with the key of a user, the resource is their user_id.',
+    )
+  }
   return { ...asUser(ctx, user, await takeTurn(c, ctx, user.id)), realm }
 }
 
@@ -124,6 +130,13 @@ function providerKey(c: HttpContext): PassThrough | undefined {
   return undefined
 }
 
-function isOurs(value: string | undefined): boolean {
+function noKey(c: HttpContext): GatewayError {
+  c.get('services').events.authenticationFailed()
+  const message =
+    'A key of this gateway (mgk_live_… or uk_…) is needed, as Authorization: Bearer, as x-api-key, or as X-Memory-Gateway-Authorization: Bearer.'
+  return new GatewayError('unauthenticated', message)
+}
+
+function isOurs(value: string | undefined): value is string {
   return value !== undefined && (looksLikeKey('mgk_live_', value) || looksLikeKey('uk_', value))
 }

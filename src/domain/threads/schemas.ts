@@ -23,6 +23,20 @@ export const CloneThreadInput = CreateThreadInput.extend({
 })
 export type CloneThreadInput = z.input<typeof CloneThreadInput>
 
+/** In their order. */
+export const AddMessagesInput = z
+  .array(
+    z.strictObject({
+      role: z.enum(['user', 'assistant']),
+      text: cleanText(1024 * 1024).min(1),
+      /** When it was said; now, if nothing is given. */
+      at: keptInstant.optional(),
+    }),
+  )
+  .min(1)
+  .max(200)
+export type AddMessagesInput = z.input<typeof AddMessagesInput>
+
 /** A page of a list. */
 export interface ThreadPage {
   /** 1..200 */
