@@ -278,6 +278,7 @@ describe('what was said', () => {
       [good, { role: 'user', content: 'a\0b' }],
       [good, { role: 'user', content: [{ type: 'image', image: 'https://example.com/a.png' }] }],
       [good, { role: 'user', content: 'Hello', createdAt: 'yesterday' }],
+      [good, { role: 'user', content: 'Hello', createdAt: '9999-01-01' }],
       Array.from({ length: 201 }, () => good),
     ]
     for (const messages of bad) {
