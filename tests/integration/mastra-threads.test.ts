@@ -7,7 +7,8 @@ import { issueKey } from '../../src/domain/secret-key.ts'
 import { call, createUser, picture, type TestUser } from '../helpers/client.ts'
 import { sharedGateway, type TestGateway } from '../helpers/gateway.ts'
 import { makeAccount, systemContextOf, type TestAccount } from '../helpers/service.ts'
-import { askThreads, nativeContext, resourceContext, said, say } from '../helpers/thread-client.ts'
+import { askThreads, nativeContext, resourceContext, say } from '../helpers/thread-client.ts'
+import { said } from '../helpers/threads.ts'
 
 let gateway: TestGateway
 let account: TestAccount

@@ -1,6 +1,6 @@
 import { openAttachment } from '../../domain/attachments/open-attachment.ts'
 import { threadItself } from '../../domain/idempotency/answer-subject.ts'
-import { addMessages } from '../../domain/threads/add-messages.ts'
+import { addThreadMessages } from '../../domain/threads/add-thread-messages.ts'
 import { listThreadMessages } from '../../domain/threads/list-thread-messages.ts'
 import type { StoredMessages } from '../../domain/threads/store-exchange.ts'
 import { findThreadFile } from '../../domain/threads/thread-files.ts'
@@ -41,7 +41,7 @@ function add(c: HttpContext): Promise<Response> {
       return answer(201, { messages: toMessages(toThread(thread, resourceId), stored) })
     }
     const keep = claim.keep(show, () => threadItself(thread))
-    return show(await addMessages(ctx, thread, input, keep))
+    return show(await addThreadMessages(ctx, thread, input, keep))
   })
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { cleanText, keptInstant, opaqueObject } from '../../domain/text-schemas.ts'
-import type { AddMessagesInput, CloneThreadInput, UpdateThreadInput } from '../../domain/threads/schemas.ts'
+import type { AddThreadMessagesInput, CloneThreadInput, UpdateThreadInput } from '../../domain/threads/schemas.ts'
 import { endUserId } from '../../domain/users/end-users.ts'
 
 /** Rows of a list, at most. */
@@ -102,7 +102,7 @@ export function cloneInput({ newThreadId, options, ...fields }: z.output<typeof 
   }
 }
 
-export function messagesInput({ messages }: z.output<typeof MessagesBody>): AddMessagesInput {
+export function messagesInput({ messages }: z.output<typeof MessagesBody>): AddThreadMessagesInput {
   return messages.map(({ role, content, createdAt }) => ({
     role,
     text: typeof content === 'string' ? content : content.map(({ text }) => text).join('\n'),

@@ -27,7 +27,7 @@ export type CloneThreadInput = z.input<typeof CloneThreadInput>
 const CLOCKS_MS = 60_000
 
 /** In their order. */
-export const AddMessagesInput = z
+export const AddThreadMessagesInput = z
   .array(
     z.strictObject({
       role: z.enum(['user', 'assistant']),
@@ -38,7 +38,7 @@ export const AddMessagesInput = z
   )
   .min(1)
   .max(200)
-export type AddMessagesInput = z.input<typeof AddMessagesInput>
+export type AddThreadMessagesInput = z.input<typeof AddThreadMessagesInput>
 
 /** A page of a list. */
 export interface ThreadPage {
