@@ -52,7 +52,7 @@ const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
  */
 export async function identifyCaller(c: HttpContext, { scope, rate, uses }: GatewayDemand): Promise<GatewaySender> {
   const { secret, passThrough } = shownKeys(c)
-  if (!isOurs(secret)) throw noKey(c)
+  if (secret === undefined || !isOurs(secret)) throw noKey(c)
   const { key, user } = secret.startsWith('uk_')
     ? await identifyKeyHolder(c, secret)
     : { key: await identifyKey(c, secret), user: undefined }
@@ -63,6 +63,13 @@ export async function identifyCaller(c: HttpContext, { scope, rate, uses }: Gate
   const { accountId, projectId: project } = ctx.service
   const realm = user === undefined ? `project:${accountId}:${project}` : `user:${user.id}`
   return { ctx: { ...ctx, realm }, user, passThrough }
+}
+
+function noKey(c: HttpContext): GatewayError {
+  c.get('services').events.authenticationFailed()
+  const message =
+    'A key of this gateway (mgk_live_… or uk_…) is needed, as Authorization: Bearer, as x-api-key, or as X-Memory-Gateway-Authorization: Bearer.'
+  return new GatewayError('unauthenticated', message)
 }
 
 /**
@@ -129,13 +136,6 @@ function providerKey(c: HttpContext): PassThrough | undefined {
   return undefined
 }
 
-function noKey(c: HttpContext): GatewayError {
-  c.get('services').events.authenticationFailed()
-  const message =
-    'A key of this gateway (mgk_live_… or uk_…) is needed, as Authorization: Bearer, as x-api-key, or as X-Memory-Gateway-Authorization: Bearer.'
-  return new GatewayError('unauthenticated', message)
-}
-
-function isOurs(value: string | undefined): value is string {
+function isOurs(value: string | undefined): boolean {
   return value !== undefined && (looksLikeKey('mgk_live_', value) || looksLikeKey('uk_', value))
 }

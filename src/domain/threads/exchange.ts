@@ -65,9 +65,7 @@ class OpenExchange implements Exchange {
     for (const message of await takeInTurns(this.#ctx, answer ? [answer] : [], this.#spool)) {
       messages.push({ ...message, metadata: meta })
     }
-    if (messages.length === 0) return
-    await storeExchange(this.#ctx, this.#thread, messages)
-    this.#ctx.services.events.exchangeStored()
+    if (messages.length > 0) await storeExchange(this.#ctx, this.#thread, messages)
   }
 
   async #close(work: () => Promise<void>): Promise<void> {

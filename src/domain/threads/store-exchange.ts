@@ -36,15 +36,17 @@ export async function storeExchange(
   thread: ThreadRow,
   messages: readonly ResolvedMessage[],
 ): Promise<void> {
+  const { events, exchanges } = ctx.services
   const deadline = Date.now() + GIVE_UP_MS
   const attempted: string[] = []
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       const { sessionId } = await storeMessages(ctx, thread, messages, { attempted })
+      events.exchangeStored()
       return relayInBackground(ctx, [sessionId])
     } catch (error) {
-      if (error instanceof StoredBefore) return
-      const { ending } = ctx.services.exchanges
+      if (error instanceof StoredBefore) return events.exchangeStored()
+      const { ending } = exchanges
       if (!mayHelpToRepeat(error) || Date.now() + pause > deadline || ending.aborted) throw error
       ctx.log.warn({ err: error, threadId: thread.id }, 'exchange not stored yet, it is tried again')
       // Cut short by the end of the process, which leaves one more attempt.
