@@ -139,8 +139,9 @@ function announce(config: Config, server: ServerType, services: Services): void 
   const { database, objectStore } = config
   const backend = config.backend.kind === 'everos' ? `EverOS at ${config.backend.baseUrl}` : 'embedded'
   const base = `http://${host}:${port}`
+  const providers = config.models.providers.filter(({ isUsable }) => isUsable).map(({ names }) => names[0])
   services.log.info(
-    { base, database: database.kind, objectStore: objectStore.kind, backend: config.backend.kind },
+    { base, database: database.kind, objectStore: objectStore.kind, backend: config.backend.kind, providers },
     'ready',
   )
   if (!isReadable(config.log.format)) return
@@ -149,6 +150,7 @@ function announce(config: Config, server: ServerType, services: Services): void 
   database         ${database.kind === 'pglite' ? `embedded, in ${database.dir}` : `PostgreSQL ${services.database.version}`}
   files            ${objectStore.kind === 'local' ? objectStore.dir : `s3://${objectStore.bucket}`}
   memory backend   ${backend}
+  model providers  ${providers.join(', ') || 'none: chats need OPENAI_API_KEY or another (docs/chat-proxy.md)'}
 
   Read the API     ${base}/docs
   Try it           curl -sS -X POST ${base}/users -H 'Content-Type: application/json' -d '{"user_id":"me"}'

@@ -230,6 +230,13 @@ describe('model providers', () => {
     expect(providers.map(({ names }) => names).flat()).toContain('gemini')
   })
 
+  test('take any name as a fallback where one of them does', () => {
+    const fallbacks = { MODEL_FALLBACKS: '{"a/b":["nobody/c"]}' }
+    expect(load({ ...fallbacks, OPENROUTER_API_KEY: 'k' }).models.fallbacks).toEqual({ 'a/b': ['nobody/c'] })
+    expect(faultsOf({ ...fallbacks, OPENAI_API_KEY: 'k' })).toHaveLength(1)
+    expect(load({ ...named({ nobody: { base_url: 'http://h' } }), ...fallbacks }).models.retries).toBe(0)
+  })
+
   test.each<[Settings, RegExp]>([
     [{ MODEL_PROVIDERS: 'ollama' }, /^MODEL_PROVIDERS: must be a JSON object like/],
     [named({ x: { base_url: 'ftp://secret-host' } }), /^MODEL_PROVIDERS: x: base_url: must be an http\(s\) URL/],
@@ -238,7 +245,10 @@ describe('model providers', () => {
     [named({ 'a/b': { base_url: 'http://h' } }), /^MODEL_PROVIDERS: a\/b: /],
     [named({ openai: { base_url: 'http://h' } }), /^MODEL_PROVIDERS: openai: .*built in/],
     [{ MODEL_FALLBACKS: '{"a/b":"c/d"}' }, /^MODEL_FALLBACKS: a\/b: /],
+    [{ MODEL_FALLBACKS: '{"a/b":["nobody/c"]}' }, /^MODEL_FALLBACKS: no provider is configured for nobody\/c: /],
+    [{ MODEL_FALLBACKS: '{"a/b":["openai/c"]}' }, /^MODEL_FALLBACKS: no provider is configured for openai\/c: /],
     [{ MODEL_RETRIES: '6' }, /^MODEL_RETRIES: /],
+    [{ MODEL_RETRIES: 'two' }, /^MODEL_RETRIES: must be a whole number$/],
   ])('%j is a fault that quotes no key', (given, fault) => {
     const [said, ...more] = faultsOf(given)
     expect(more).toEqual([])

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { ConfigError, type Env } from './env.ts'
-import { type ModelsConfig, modelProviders, PROVIDER_URLS } from './model-providers.ts'
+import { type ModelsConfig, modelProviders, PROVIDER_URLS, unknownFallbacks } from './model-providers.ts'
 
 /** Bytes, counts and milliseconds; one table for the whole gateway, explained in docs/operations.md. */
 export interface Limits {
@@ -150,6 +150,9 @@ function faults(env: Env): string[] {
     found.push(
       'OPENAI_API_KEY: needed for CHAT_MODEL. Or set OPENAI_BASE_URL to a server that asks for none, e.g. http://127.0.0.1:11434/v1',
     )
+  }
+  for (const model of unknownFallbacks({ providers: modelProviders(env), fallbacks: env.MODEL_FALLBACKS ?? {} })) {
+    found.push(`MODEL_FALLBACKS: no provider is configured for ${model}: set its key, or add it to MODEL_PROVIDERS`)
   }
   if (env.MAX_FILE_BYTES > env.MAX_REQUEST_BYTES) found.push('MAX_FILE_BYTES: must not exceed MAX_REQUEST_BYTES')
   if (env.MAX_FILE_BYTES > MAX_SINGLE_PUT) found.push('MAX_FILE_BYTES: 5GiB is the most that one PutObject takes')

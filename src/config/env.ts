@@ -12,14 +12,16 @@ const bytes = z
     return Number.parseInt(text, 10) * unit
   })
 const size = (mebibytes: number) => bytes.optional().transform((value) => value ?? mebibytes * MIB)
-const count = (fallback: number, min = 1) => z.coerce.number().int().min(min).default(fallback)
-const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback)
+const WHOLE = 'must be a whole number'
+const whole = z.coerce.number(WHOLE).int(WHOLE)
+const count = (fallback: number, min = 1) => whole.min(min).default(fallback)
+const milliseconds = (fallback: number) => whole.min(1).default(fallback)
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
 
 /** Every setting of the gateway; `.env.example` explains them, and a test keeps the two equal. */
 export const envSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(8010),
+  PORT: whole.min(0).max(65_535).default(8010),
   STORAGE_DIR: z.string().min(1).default('storage'),
   GATEWAY_ADMIN_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
   CORS_ORIGINS: z.string().optional(),
@@ -61,11 +63,11 @@ export const envSchema = z.object({
   OPENROUTER_BASE_URL: httpUrl.default(PROVIDER_URLS.openrouter),
   MODEL_PROVIDERS: modelProvidersSetting.optional(),
   MODEL_TIMEOUT_MS: milliseconds(600_000),
-  MODEL_RETRIES: z.coerce.number().int().min(0).max(5).default(0),
+  MODEL_RETRIES: whole.min(0).max(5).default(0),
   MODEL_FALLBACKS: modelFallbacksSetting.optional(),
   MEMORY_WAIT_MS: milliseconds(1_000),
-  THREAD_HISTORY_TOKENS: z.coerce.number().int().min(0).optional(),
-  CHAT_MEMORY_ITEMS: z.coerce.number().int().min(0).max(100).default(10),
+  THREAD_HISTORY_TOKENS: whole.min(0).optional(),
+  CHAT_MEMORY_ITEMS: whole.min(0).max(100).default(10),
   CHAT_MEMORY_TOKENS: count(2_000, 0),
 
   RELAY_WAIT_MS: milliseconds(30_000),

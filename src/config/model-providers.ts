@@ -70,7 +70,7 @@ export const modelProvidersSetting = jsonSetting(
     z
       .string()
       .regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, 'a name has a-z, 0-9, _, . and - only')
-      .refine((name) => !BUILT_IN.has(name), 'is built in: set its own _API_KEY and _BASE_URL'),
+      .refine((name) => !BUILT_IN.has(name), 'is built in: it has a setting of its own, like OPENAI_BASE_URL'),
     z.strictObject({ base_url: httpUrl, api_key: providerKey.optional() }),
   ),
   '{"ollama":{"base_url":"http://127.0.0.1:11434/v1"}}',
@@ -118,6 +118,20 @@ export function modelProviders(env: ProviderSettings): ModelProviderConfig[] {
     ),
     ...named,
   ]
+}
+
+/** Fallbacks that nobody would be asked for, by the settings. */
+export function unknownFallbacks({ providers, fallbacks }: Pick<ModelsConfig, 'providers' | 'fallbacks'>): string[] {
+  const usable = providers.filter(({ isUsable }) => isUsable)
+  const takesAnyName = usable.some(({ names, isOwn }) => names[0] === 'openrouter' || (names[0] === 'openai' && isOwn))
+  if (takesAnyName) return []
+  const isKnown = (model: string) => {
+    const [prefix = '', rest] = model.split('/', 2)
+    return rest === undefined || usable.some(({ names }) => names.includes(prefix))
+  }
+  return Object.values(fallbacks)
+    .flat()
+    .filter((model) => !isKnown(model))
 }
 
 /** A server of one's own may ask for no key. */

@@ -4,7 +4,6 @@ import { GatewayError } from '../domain/errors.ts'
 import { parseInput } from '../domain/parse-input.ts'
 import { looksLikeKey } from '../domain/secret-key.ts'
 import { nameId, threadId } from '../domain/text-schemas.ts'
-import { unknownThread } from '../domain/threads/open-thread.ts'
 import type { RealmContext, ThreadContext } from '../domain/threads/thread-context.ts'
 import type { Metric } from '../domain/usage/meter.ts'
 import type { RateScope } from '../domain/usage/rate-windows.ts'
@@ -53,7 +52,8 @@ const ProjectHeader = z.object({ 'x-project-id': nameId.optional() })
  */
 export async function identifyCaller(c: HttpContext, { scope, rate, uses }: GatewayDemand): Promise<GatewaySender> {
   const { secret, passThrough } = shownKeys(c)
-  const { key, user } = secret?.startsWith('uk_')
+  if (secret === undefined || !isOurs(secret)) throw noKey(c)
+  const { key, user } = secret.startsWith('uk_')
     ? await identifyKeyHolder(c, secret)
     : { key: await identifyKey(c, secret), user: undefined }
   const counted = limitRate(c, key.keyId, rate)
@@ -65,6 +65,13 @@ export async function identifyCaller(c: HttpContext, { scope, rate, uses }: Gate
   return { ctx: { ...ctx, realm }, user, passThrough }
 }
 
+function noKey(c: HttpContext): GatewayError {
+  c.get('services').events.authenticationFailed()
+  const message =
+    'A key of this gateway (mgk_live_… or uk_…) is needed, as Authorization: Bearer, as x-api-key, or as X-Memory-Gateway-Authorization: Bearer.'
+  return new GatewayError('unauthenticated', message)
+}
+
 /**
  * The request for one resource, when it is its turn: for an account's key the end user of that name, made at first use; a user's own key
  * must name that user, else the thread is `not_found`.
@@ -73,7 +80,12 @@ export async function forResource(c: HttpContext, sender: GatewaySender, resourc
   const { ctx, user } = sender
   const { realm } = ctx
   if (user === undefined) return { ...(await forEndUser(c, ctx, resourceId)), realm }
-  if (resourceId !== user.externalId) throw unknownThread()
+  if (resourceId !== user.externalId) {
+    throw new GatewayError(
+      'not_found',
+      'There is no such thread: with the key of a user, the resource is their user_id.',
+    )
+  }
   return { ...asUser(ctx, user, await takeTurn(c, ctx, user.id)), realm }
 }
 

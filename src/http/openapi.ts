@@ -49,7 +49,7 @@ export function openApiDocument(app: OpenAPIHono<HttpEnv>) {
       title: 'Memory Gateway',
       version: '0.1.0',
       description:
-        'Multimodal memory for AI applications: chat messages with files, a resource library, scoped search.',
+        'Multimodal memory for AI applications: chat messages with files, a resource library, scoped search. This is the native API. What is in the form of other services is described in the documents that come with the gateway: chats through /v1/chat/completions, /v1/responses and /v1/messages in docs/chat-proxy.md, the rest in docs/dialects.md.',
     },
     security: [{ userKey: [] }, { userKeyInQuery: [] }, {}],
   })

@@ -43,6 +43,9 @@ export function createEvents(metrics: Metrics, log: Log) {
     chatFileNotKept(reason: string) {
       metrics.chatFilesNotKept.inc({ reason })
     },
+    exchangeStored() {
+      metrics.exchangesStored.inc()
+    },
     exchangeNotStored(reason: 'thread_gone' | 'failed') {
       metrics.exchangesNotStored.inc({ reason })
     },

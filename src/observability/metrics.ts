@@ -64,6 +64,11 @@ export function createMetrics() {
       labelNames: ['reason'] as const,
       registers,
     }),
+    exchangesStored: new Counter({
+      name: 'gateway_exchanges_stored_total',
+      help: 'Exchanges of chats that are remembered.',
+      registers,
+    }),
     exchangesNotStored: new Counter({
       name: 'gateway_exchanges_not_stored_total',
       help: 'Exchanges of chats that are not remembered: their thread was deleted meanwhile, or they could not be stored for a minute.',

@@ -1,5 +1,5 @@
 /** The paths of a provider's API that chats go to, below its base URL. */
-export type ModelPath = '/chat/completions' | '/responses' | '/messages'
+export type ModelPath = '/chat/completions' | '/responses' | '/messages' | '/messages/count_tokens'
 
 /** The caller's own key for the provider, as they sent it. Used for one call; never stored, never logged. */
 export interface PassThroughKey {

@@ -105,7 +105,7 @@ describe('a gateway to model providers', () => {
     expect(provider.calls).toHaveLength(1)
   })
 
-  const FALLBACKS = JSON.stringify({ 'one/small': ['nobody/x', 'two/large'], 'away/x': ['two/large'] })
+  const FALLBACKS = JSON.stringify({ 'one/small': ['of-openai', 'two/large'], 'away/x': ['two/large'] })
 
   it('asks another model where one is configured, by the name that it has there and with its own key', async () => {
     provider.script('/one/chat/completions', answering(503))

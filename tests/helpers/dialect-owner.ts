@@ -10,7 +10,8 @@ import type { ThreadContext } from '../../src/domain/threads/thread-context.ts'
 import { call } from './client.ts'
 import type { TestGateway } from './gateway.ts'
 import { makeAccount, systemContextOf } from './service.ts'
-import { resourceContext, said, say } from './thread-client.ts'
+import { resourceContext, say } from './thread-client.ts'
+import { said } from './threads.ts'
 
 export interface NamedMemory {
   readonly id: string

@@ -373,6 +373,11 @@ const mastraRoutes: Table = {
     ),
     [`DELETE ${THREAD}`]: send(({ spareThread }) => at(spareThread), nothing, NOT_FOUND),
     [`POST ${THREAD}/clone`]: send(({ spareThread }) => at(spareThread, '/clone'), none, { status: 201, ...NOT_FOUND }),
+    [`POST ${THREAD}/messages`]: send(
+      ({ thread }) => at(thread, '/messages'),
+      () => ({ messages: [{ role: 'user', content: text() }] }),
+      { status: 201, ...NOT_FOUND },
+    ),
   }),
   ...group('mastra', 'read', {
     [`GET ${THREADS}`]: get(() => `${THREADS}?limit=200`),
@@ -399,6 +404,10 @@ const openAiRoutes: Table = {
     'POST /v1/chat/completions': chat('/v1/chat/completions', { messages }),
     'POST /v1/responses': chat('/v1/responses', { input: CHAT }),
     'POST /v1/messages': chat('/v1/messages', { messages, max_tokens: 10 }),
+    'POST /v1/messages/count_tokens': send(
+      () => '/v1/messages/count_tokens',
+      () => ({ model: 'echo/echo', messages }),
+    ),
   }),
   ...group('openai', 'read', {
     'GET /v1/models': get(() => '/v1/models'),

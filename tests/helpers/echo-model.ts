@@ -42,6 +42,7 @@ const ANSWERS: Readonly<Record<ModelPath, (text: string) => object>> = {
     content: [{ type: 'text', text }],
     stop_reason: 'end_turn',
   }),
+  '/messages/count_tokens': () => ({ input_tokens: 10 }),
   '/responses': (text) => ({
     object: 'response',
     status: 'completed',

@@ -57,7 +57,9 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
 
 /** Serves requests on a real socket; closing breaks the connections, and leaves the services open. */
 export async function serve(services: Services, app = createApp(services)): Promise<Omit<TestGateway, 'services'>> {
-  const http = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server
+  // As in the process itself. With Node's five seconds, a busy machine closes connections as they are used again.
+  const serverOptions = { keepAliveTimeout: 65_000 }
+  const http = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions }) as Server
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,

@@ -1,6 +1,5 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { users } from '../../src/db/schema/users.ts'
-import { ensureScope } from '../../src/domain/sessions/ensure-scope.ts'
 import type { ChatTurn } from '../../src/domain/threads/chat-turn.ts'
 import { beginExchange } from '../../src/domain/threads/exchange.ts'
 import { openThread } from '../../src/domain/threads/open-thread.ts'
@@ -83,10 +82,7 @@ export async function say(
   turns: readonly ChatTurn[],
   answer?: ChatTurn,
 ): Promise<ThreadRow> {
-  await ensureScope(ctx, { appId: 'default', projectId: 'default' })
   const thread = await openThread(ctx, threadId)
   await beginExchange(ctx, thread, turns).finish(answer, { model: 'test/model', finish_reason: 'stop' })
   return thread
 }
-
-export const said = (role: ChatTurn['role'], text: string): ChatTurn => ({ role, parts: [{ type: 'text', text }] })

@@ -58,6 +58,12 @@ describe.each(PATHS)('POST %s', (path) => {
     expect(body.toString()).toBe('{"model":"gpt-x","n":1}')
   })
 
+  it('is the same with a slash at its end', async () => {
+    expect((await chat(`${path}/`, hello)).status).toBe(200)
+    expect(provider.calls.at(-1)!.path).toBe(path.replace('/v1', '/local'))
+    expect(said((await chat(`${path}/`, '{}')).bytes)).toEqual(said((await chat(path, '{}')).bytes))
+  })
+
   it('takes the key of the gateway in each of its headers', async () => {
     const keys = [bearer(), { 'x-api-key': key }, { 'x-memory-gateway-authorization': `Bearer ${key}` }]
     for (const headers of keys) expect((await postBytes(gateway.url + path, hello, headers)).status).toBe(200)
@@ -351,3 +357,22 @@ async function postChunked(path: string, body: Buffer): Promise<{ status: number
   answer.resume()
   return { status: answer.statusCode }
 }
+
+describe('POST /v1/messages/count_tokens', () => {
+  const path = '/v1/messages/count_tokens'
+
+  it('asks the provider, as a chat does, and needs no thread', async () => {
+    const thread = { 'x-thread-id': 'counted' }
+    const answer = await chat(path, '{"model":"claude-x","messages":[]}', thread)
+    expect([answer.status, answer.bytes.toString()]).toEqual([200, '{}'])
+    const { path: asked, headers, body } = provider.calls.at(-1)!
+    expect([asked, headers['x-api-key']]).toEqual(['/anthropic/messages/count_tokens', CONFIGURED.anthropic])
+    expect([headers['anthropic-version'], headers['x-thread-id']]).toEqual(['2023-06-01', undefined])
+    expect(body.toString()).toBe('{"model":"claude-x","messages":[]}')
+  })
+
+  it('has the errors of its API', async () => {
+    const fault = said((await chat(path, '{}')).bytes)
+    expect(fault).toMatchObject({ outer: 'error', type: 'invalid_request_error' })
+  })
+})

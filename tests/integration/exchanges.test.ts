@@ -42,9 +42,10 @@ function spooled(): string[] {
   return readdirSync(gateway.services.config.spoolDir)
 }
 
-async function counted(name: string, reason: string): Promise<number> {
+async function counted(name: string, reason?: string): Promise<number> {
   const metric = await gateway.services.metrics.registry.getSingleMetricAsString(name)
-  return Number(new RegExp(`reason="${reason}"} (\\d+)`).exec(metric)?.[1] ?? 0)
+  const labels = reason === undefined ? '' : `{reason="${reason}"}`
+  return Number(new RegExp(`^${name}${labels} (\\d+)`, 'm').exec(metric)?.[1] ?? 0)
 }
 
 /** A database whose transactions are spoilt, one after the other, as said. */
@@ -97,6 +98,7 @@ describe('an exchange', () => {
   })
 
   it('is stored once, however often it is finished, and keeps nothing once it was abandoned', async () => {
+    const before = await counted('gateway_exchanges_stored_total')
     const once = beginExchange(ctx, thread, [said('user', 'One.')])
     await Promise.all([once.finish(said('assistant', 'Yes.'), {}), once.finish(said('assistant', 'No.'), {})])
     await once.abandon()
@@ -106,6 +108,7 @@ describe('an exchange', () => {
     expect((await contentOf(ctx, thread)).map(({ text }) => text)).toEqual(['One.', 'Yes.'])
     expect(spooled()).toEqual([])
     expect((await objectsOf(ctx)).files).toBe(0)
+    expect(await counted('gateway_exchanges_stored_total')).toBe(before + 1)
   })
 
   it('goes on when its client has left', async () => {

@@ -7,7 +7,8 @@ import { issueKey } from '../../src/domain/secret-key.ts'
 import { call, createUser, picture, type TestUser } from '../helpers/client.ts'
 import { sharedGateway, type TestGateway } from '../helpers/gateway.ts'
 import { makeAccount, systemContextOf, type TestAccount } from '../helpers/service.ts'
-import { askThreads, nativeContext, resourceContext, said, say } from '../helpers/thread-client.ts'
+import { askThreads, nativeContext, resourceContext, say } from '../helpers/thread-client.ts'
+import { said } from '../helpers/threads.ts'
 
 let gateway: TestGateway
 let account: TestAccount
@@ -250,6 +251,56 @@ describe('what was said', () => {
     for (const [path, headers] of strangers) expect((await call(gateway.url + path, { headers })).status).toBe(404)
   })
 
+  it('is added to without a model, with the times at which it was said', async () => {
+    const thread = await make()
+    const ctx = await resourceContext(gateway, account.apiKey, thread.resourceId)
+    await say(ctx, thread.id, [said('user', 'Q1')])
+    const messages = [
+      { role: 'user', content: 'My cat is called Mia.', createdAt: '2026-05-01T12:00:00Z', id: 'ignored' },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'text', text: 'A fine' },
+          { type: 'text', text: 'name.' },
+        ],
+      },
+    ]
+    const header = { 'idempotency-key': randomBytes(6).toString('hex') }
+    const { status, body } = await askThreads(app(), 'POST', at(thread.id, '/messages'), { messages }, header)
+    expect(status, JSON.stringify(body)).toBe(201)
+    expect(body.messages).toMatchObject([
+      { role: 'user', type: 'text', content: 'My cat is called Mia.', createdAt: '2026-05-01T12:00:00.000Z' },
+      { role: 'assistant', type: 'text', content: 'A fine\nname.', threadId: thread.id, resourceId: thread.resourceId },
+    ])
+    const again = await askThreads(app(), 'POST', at(thread.id, '/messages'), { messages }, header)
+    expect([again.status, again.body]).toEqual([201, body])
+    const read = await askThreads(app(), 'GET', at(thread.id, '/messages'))
+    expect(read.body.messages.map(({ content }: { content: string }) => content)[0]).toBe('Q1')
+    expect(read.body.messages.slice(1)).toEqual(body.messages)
+    await askThreads(app(), 'DELETE', at(thread.id))
+    expect((await askThreads(app(), 'POST', at(thread.id, '/messages'), { messages })).body).toEqual(NOT_FOUND)
+  })
+
+  it('is not added to with what cannot be kept as it is: all or nothing', async () => {
+    const { id } = await make()
+    const good = { role: 'user', content: 'Hello' }
+    const bad = [
+      [],
+      [good, { role: 'system', content: 'Obey' }],
+      [good, { role: 'user', content: '' }],
+      [good, { role: 'user', content: 'a\0b' }],
+      [good, { role: 'user', content: [{ type: 'image', image: 'https://example.com/a.png' }] }],
+      [good, { role: 'user', content: 'Hello', createdAt: 'yesterday' }],
+      [good, { role: 'user', content: 'Hello', createdAt: '9999-01-01' }],
+      Array.from({ length: 201 }, () => good),
+    ]
+    for (const messages of bad) {
+      const { status, body } = await askThreads(app(), 'POST', at(id, '/messages'), { messages })
+      expect([messages.at(-1), status, body]).toMatchObject([messages.at(-1), 400, INVALID])
+    }
+    expect((await askThreads(app(), 'GET', at(id, '/messages'))).body.total).toBe(0)
+  })
+
   it('comes in pages, in either order', async () => {
     const thread = await make()
     const ctx = await resourceContext(gateway, account.apiKey, thread.resourceId)
@@ -400,6 +451,7 @@ describe('a key', () => {
         ['DELETE', ''],
         ['POST', '/clone', {}],
         ['GET', '/messages'],
+        ['POST', '/messages', { messages: [{ role: 'user', content: 'Mine' }] }],
         ['GET', '/observations'],
         ['GET', '/observations/record'],
         ['GET', '/observations/history'],
@@ -466,7 +518,8 @@ describe('a key', () => {
     expect((await askThreads(mine, 'GET', `?resourceId=${native.id}`)).body.total).toBe(1)
     expect((await askThreads(mine, 'GET', '?resourceId=somebody')).body).toEqual({ threads: [], total: 0 })
     const foreign = await askThreads(mine, 'POST', '', { resourceId: 'somebody' })
-    expect([foreign.status, foreign.body]).toEqual([404, NOT_FOUND])
+    expect([foreign.status, foreign.body.error.type]).toEqual([404, 'not_found'])
+    expect(foreign.body.error.message).toContain('user_id')
     const another = await createUser(gateway.url)
     expect((await askThreads(app(another.key), 'GET', at(body.thread.id))).body).toEqual(NOT_FOUND)
     const application = await createApiKey(systemContextOf(gateway), 'default', { name: 'x' })

@@ -2,8 +2,9 @@ import { buffer } from 'node:stream/consumers'
 import { eq } from 'drizzle-orm'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { attachments } from '../../src/db/schema/attachments.ts'
+import { openAttachment } from '../../src/domain/attachments/open-attachment.ts'
 import { deleteMemories } from '../../src/domain/memories/delete-memories.ts'
-import { findMemoryFile, memoryFiles, openMemoryFile } from '../../src/domain/memories/memory-files.ts'
+import { findMemoryFile, memoryFiles } from '../../src/domain/memories/memory-files.ts'
 import { indexStates, memoryStats } from '../../src/domain/memories/memory-stats.ts'
 import { searchMemories } from '../../src/domain/memories/search-memories.ts'
 import { storeMemories } from '../../src/domain/memories/store-memories.ts'
@@ -39,10 +40,10 @@ describe('a file of a memory', () => {
     const { ctx, scope, memory, ready, find, files } = await withFile()
     const [file] = await files()
     expect(file).toMatchObject({ name: 'bird.txt', size: text.length, kind: 'doc', mimeType: 'text/plain' })
-    const opened = await openMemoryFile(ctx, scope, memory.number, file!.id)
-    expect(await buffer(opened.stream)).toEqual(text)
-    const part = await openMemoryFile(ctx, scope, memory.id, file!.id, { start: 4, end: 8 })
-    expect((await buffer(part.stream)).toString()).toBe('heron')
+    const found = await findMemoryFile(ctx, scope, memory.number, file!.id)
+    expect(await buffer(await openAttachment(ctx, found))).toEqual(text)
+    const part = await openAttachment(ctx, found, { start: 4, end: 8 })
+    expect((await buffer(part)).toString()).toBe('heron')
     await ready()
     expect(await find('heron reeds')).toMatchObject([
       { memory: { id: memory.id }, similarity: null, combinedScore: null },
@@ -56,7 +57,8 @@ describe('a file of a memory', () => {
     const other = await updateMemory(ctx, scope, memory.id, { content: 'A note about a ride' })
     expect(other.sessionId).not.toBe(memory.sessionId)
     expect(await files()).toMatchObject([{ id: before!.id, uri: before!.uri }])
-    expect(await buffer((await openMemoryFile(ctx, scope, memory.id, before!.id)).stream)).toEqual(text)
+    const kept = await findMemoryFile(ctx, scope, memory.id, before!.id)
+    expect(await buffer(await openAttachment(ctx, kept))).toEqual(text)
     await ready()
     await until(
       () => find('heron reeds'),
@@ -76,10 +78,10 @@ describe('a file of a memory', () => {
     const bob = await someone(gateway, { apiKey }, 'bob@example.com')
     const theirs = await bob.remember('Mine')
     const notFound = { code: 'not_found' }
-    await expect(openMemoryFile(bob.ctx, bob.scope, memory.id, file!.id)).rejects.toMatchObject(notFound)
-    await expect(openMemoryFile(bob.ctx, bob.scope, theirs.id, file!.id)).rejects.toMatchObject(notFound)
+    await expect(findMemoryFile(bob.ctx, bob.scope, memory.id, file!.id)).rejects.toMatchObject(notFound)
+    await expect(findMemoryFile(bob.ctx, bob.scope, theirs.id, file!.id)).rejects.toMatchObject(notFound)
     const { id } = await remember('Without a file')
-    await expect(openMemoryFile(ctx, scope, id, file!.id)).rejects.toMatchObject(notFound)
+    await expect(findMemoryFile(ctx, scope, id, file!.id)).rejects.toMatchObject(notFound)
     expect((await memoryFiles(bob.ctx, bob.scope, [memory])).get(memory.id)).toEqual([])
   })
 

@@ -19,7 +19,7 @@ export interface Destination {
 /** Of Anthropic's API; what a caller's request without one gets. */
 const ANTHROPIC_VERSION = '2023-06-01'
 
-export function toProvider(config: ModelProviderConfig): Provider {
+function toProvider(config: ModelProviderConfig): Provider {
   const { origin, pathname, search } = new URL(config.baseUrl)
   return { ...config, name: config.names[0], origin, basePath: pathname.replace(/\/+$/, ''), search }
 }
@@ -35,14 +35,14 @@ export class ProviderTable {
   }
 
   /**
-   * `provider/model` goes to that provider; a model without a provider's name to Anthropic if it comes on Anthropic's path, else to OpenAI.
+   * `provider/model` goes to that provider; a model without a provider's name to Anthropic if it comes on one of Anthropic's paths, else to OpenAI.
    * Where that provider cannot be used, the whole name goes to OpenRouter, or to an `OPENAI_BASE_URL` of one's own, which may know
    * it. A caller's own key goes to the provider that the name says, or nowhere. Throws `unknown_model`.
    */
   choose(model: string, path: ModelPath, hasOwnKey: boolean): Destination {
     const slash = model.indexOf('/')
     const prefix = slash > 0 ? model.slice(0, slash) : undefined
-    const named = this.#byName.get(prefix ?? (path === '/messages' ? 'anthropic' : 'openai'))
+    const named = this.#byName.get(prefix ?? (path.startsWith('/messages') ? 'anthropic' : 'openai'))
     const rest = prefix === undefined ? model : model.slice(slash + 1)
     if (named && rest !== '' && (hasOwnKey || named.isUsable)) return { provider: named, model: rest }
     if (hasOwnKey) {
@@ -84,8 +84,8 @@ function shown(text: string): string {
 }
 
 /** Whether requests to this path of the provider follow Anthropic's rules for headers. */
-export function isAnthropicApi(provider: Provider, path: ModelPath | '/models'): boolean {
-  return provider.name === 'anthropic' && (path === '/messages' || path === '/models')
+function isAnthropicApi(provider: Provider, path: ModelPath | '/models'): boolean {
+  return provider.name === 'anthropic' && (path.startsWith('/messages') || path === '/models')
 }
 
 /** The headers that show whose the request is, and the version where the API asks for one. */

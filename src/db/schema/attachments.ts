@@ -6,7 +6,6 @@ import { messages } from './messages.ts'
 import { users } from './users.ts'
 
 export const attachmentStates = ['receiving', 'stored', 'deleting'] as const
-export type AttachmentState = (typeof attachmentStates)[number]
 
 /**
  * A stored original. The row is written before its object, so that every object is named by a row; it leaves after

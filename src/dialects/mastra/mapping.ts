@@ -17,8 +17,14 @@ export function toThread(thread: ThreadRow, resourceId: string) {
 
 export type ShownThread = ReturnType<typeof toThread>
 
+type ShownMessage = Pick<MessageRow, 'id' | 'role' | 'content' | 'toolCalls' | 'toolCallId' | 'timestamp' | 'metadata'>
+
+interface MessagesWithFiles extends Pick<ThreadMessages, 'attachments'> {
+  readonly messages: readonly ShownMessage[]
+}
+
 /** Messages as clients of the framework read them: the text, or a list of parts where there is more than text. */
-export function toMessages({ id, resourceId }: ShownThread, { messages, attachments }: ThreadMessages) {
+export function toMessages({ id, resourceId }: ShownThread, { messages, attachments }: MessagesWithFiles) {
   return messages.map((message) => ({
     id: message.id,
     threadId: id,
@@ -31,12 +37,12 @@ export function toMessages({ id, resourceId }: ShownThread, { messages, attachme
   }))
 }
 
-function typeOf({ role, toolCalls }: MessageRow): 'text' | 'tool-call' | 'tool-result' {
+function typeOf({ role, toolCalls }: ShownMessage): 'text' | 'tool-call' | 'tool-result' {
   if (role === 'tool') return 'tool-result'
   return toolCalls && toolCalls.length > 0 ? 'tool-call' : 'text'
 }
 
-function contentOf(threadId: string, message: MessageRow, attachments: ThreadMessages['attachments']) {
+function contentOf(threadId: string, message: ShownMessage, attachments: ThreadMessages['attachments']) {
   const text = message.content.flatMap((item) => ('text' in item ? [item.text] : [])).join('\n')
   const files = message.content.flatMap((item) => {
     const file = 'attachment_id' in item ? attachments.get(item.attachment_id) : undefined

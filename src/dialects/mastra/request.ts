@@ -12,7 +12,7 @@ import { type GatewaySender, identifyCaller, knownResource, resourceHeader } fro
 import { jsonBody } from '../../http/middleware/json-body.ts'
 import { ResourceQuery } from './schemas.ts'
 
-/** No thread has a larger title and metadata. */
+/** No thread has a larger title and metadata, and no message that is added is longer. */
 const MAX_BODY_BYTES = 1024 * 1024
 
 export const identifyReader = (c: HttpContext): Promise<GatewaySender> =>

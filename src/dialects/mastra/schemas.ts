@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { cleanText, keptInstant, opaqueObject } from '../../domain/text-schemas.ts'
-import type { CloneThreadInput, UpdateThreadInput } from '../../domain/threads/schemas.ts'
+import type { AddThreadMessagesInput, CloneThreadInput, UpdateThreadInput } from '../../domain/threads/schemas.ts'
 import { endUserId } from '../../domain/users/end-users.ts'
 
 /** Rows of a list, at most. */
@@ -67,6 +67,21 @@ export const CloneBody = z.object({
     .nullish(),
 })
 
+const textPart = z.object({ type: z.literal('text'), text: z.string() })
+
+export const MessagesBody = z.object({
+  messages: z
+    .array(
+      z.object({
+        role: z.enum(['user', 'assistant']),
+        content: z.union([z.string(), z.array(textPart)], 'must be a text, or a list of parts of type text'),
+        createdAt: instant.nullish(),
+      }),
+    )
+    .min(1)
+    .max(MAX_PAGE),
+})
+
 /** What the verbs take. */
 export function threadInput({
   title,
@@ -85,4 +100,12 @@ export function cloneInput({ newThreadId, options, ...fields }: z.output<typeof 
     ...(endDate && { endDate }),
     ...(messageIds && { messageIds }),
   }
+}
+
+export function messagesInput({ messages }: z.output<typeof MessagesBody>): AddThreadMessagesInput {
+  return messages.map(({ role, content, createdAt }) => ({
+    role,
+    text: typeof content === 'string' ? content : content.map(({ text }) => text).join('\n'),
+    ...(createdAt && { at: createdAt }),
+  }))
 }

@@ -5,7 +5,7 @@ import { responses } from './formats/responses.ts'
 
 export const chatFormats: readonly ChatFormat[] = [chatCompletions, messages, responses]
 
-/** Of a request's path; undefined if it is no chat. */
+/** Of a request's path, or of what it is below; undefined if it is no chat. */
 export function formatOf(path: string): ChatFormat | undefined {
-  return chatFormats.find((format) => format.path === path)
+  return chatFormats.find((format) => path === format.path || path.startsWith(`${format.path}/`))
 }

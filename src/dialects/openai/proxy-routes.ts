@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Limits } from '../../config/config.ts'
 import type { HttpContext } from '../../http/context.ts'
-import type { DialectRouter } from '../../http/dialect.ts'
+import { type DialectRouter, slashed } from '../../http/dialect.ts'
 import { MalformedRequestError } from '../../http/errors.ts'
 import { identifyCaller, threadHeaders } from '../../http/gateway-key.ts'
 import { ModelGatewayError, type ModelPath } from '../../ports/model-gateway.ts'
@@ -9,6 +9,7 @@ import type { ChatFormat } from './chat-format.ts'
 import { chatFormats } from './chat-formats.ts'
 import { chatWithThread } from './chat-with-thread.ts'
 import { toChatError } from './errors.ts'
+import { messages } from './formats/messages.ts'
 import { JsonSpanError } from './json-spans.ts'
 import { receiveChat } from './received-chat.ts'
 import { relayAnswer } from './relay-answer.ts'
@@ -19,17 +20,29 @@ const PATHS: Readonly<Record<ChatFormat['path'], ModelPath>> = {
   '/v1/messages': '/messages',
 }
 
-export function proxyRoutes(router: DialectRouter, limits: Limits): void {
-  for (const format of chatFormats) router.post(format.path, (c) => passOn(c, format, limits.chatBytes))
+export function proxyRoutes(router: DialectRouter, { chatBytes }: Limits): void {
+  for (const format of chatFormats) {
+    const route = { format, path: PATHS[format.path], hasMemory: true }
+    router.on('POST', slashed(format.path), (c) => passOn(c, route, chatBytes))
+  }
+  const counting = { format: messages, path: '/messages/count_tokens', hasMemory: false } as const
+  router.on('POST', slashed('/v1/messages/count_tokens'), (c) => passOn(c, counting, chatBytes))
+}
+
+interface ProxyRoute {
+  readonly format: ChatFormat
+  readonly path: ModelPath
+  readonly hasMemory: boolean
 }
 
 /** The order matters: who asks, and for which thread, is known before anything of the body is read. */
-async function passOn(c: HttpContext, format: ChatFormat, maxBytes: number): Promise<Response> {
-  const uses = c.req.header('x-thread-id') === undefined ? {} : { searches: 1 }
+async function passOn(c: HttpContext, { format, path, hasMemory }: ProxyRoute, maxBytes: number): Promise<Response> {
+  const isInThread = hasMemory && c.req.header('x-thread-id') !== undefined
+  const uses = isInThread ? { searches: 1 } : {}
   const sender = await identifyCaller(c, { scope: 'write', rate: 'llm_proxy', uses })
-  const thread = threadHeaders(c)
+  const thread = isInThread ? threadHeaders(c) : undefined
   try {
-    using chat = await receiveChat(c, { format, path: PATHS[format.path], sender }, maxBytes)
+    using chat = await receiveChat(c, { format, path, sender }, maxBytes)
     if (thread) await chatWithThread(c, chat, thread)
     else await relayAnswer(c, chat.toRequest(c), { format, onBegun: () => chat[Symbol.dispose]() })
   } catch (error) {

@@ -1,6 +1,3 @@
-import type { Readable } from 'node:stream'
-import type { ByteRange } from '../../ports/object-store.ts'
-import { openAttachment } from '../attachments/open-attachment.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
 import { refuseUnknownMemory } from '../audit/refuse-unknown.ts'
 import type { MemoryScope, ServiceContext } from '../context.ts'
@@ -33,16 +30,4 @@ export async function findMemoryFile(
   const found = files.find(({ file }) => file.id === fileId)
   if (!found) throw refuseUnknownMemory(ctx, scope, by)
   return found.file
-}
-
-/** The same, to be read: whole, or in part. Errors as of `openAttachment`. */
-export async function openMemoryFile(
-  ctx: ServiceContext,
-  scope: MemoryScope,
-  by: string | number,
-  fileId: string,
-  range?: ByteRange,
-): Promise<{ file: AttachmentRow; stream: Readable }> {
-  const file = await findMemoryFile(ctx, scope, by, fileId)
-  return { file, stream: await openAttachment(ctx, file, range) }
 }

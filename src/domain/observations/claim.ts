@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { SystemContext } from '../context.ts'
 import { createId } from '../ids.ts'
-import { type ObservedThread } from './message-queries.ts'
+import type { ObservedThread } from './message-queries.ts'
 import { claimRecord, extendClaim, insertFirstRecord, type RecordRow, releaseClaim, selectCurrent } from './queries.ts'
 
 const LEASE_MS = 60_000

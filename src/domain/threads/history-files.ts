@@ -11,8 +11,7 @@ const SHOWN_KINDS = new Set<AttachmentRow['kind']>(['image', 'audio', 'pdf'])
 
 /**
  * Those files of the user's turns that the model is given again, by message: the newest ones that it has taken before, with the
- * turns that it answered. One that cannot be
- * read in time is left to its placeholder.
+ * turns that it answered. One that cannot be read in time is left to its placeholder.
  */
 export async function historyFiles(
   ctx: SystemContext,

@@ -23,6 +23,23 @@ export const CloneThreadInput = CreateThreadInput.extend({
 })
 export type CloneThreadInput = z.input<typeof CloneThreadInput>
 
+/** Clocks of applications may be ahead by so much. */
+const CLOCKS_MS = 60_000
+
+/** In their order. */
+export const AddThreadMessagesInput = z
+  .array(
+    z.strictObject({
+      role: z.enum(['user', 'assistant']),
+      text: cleanText(1024 * 1024).min(1),
+      /** When it was said; now, if nothing is given. */
+      at: keptInstant.refine((date) => date.getTime() < Date.now() + CLOCKS_MS, 'must not be in the future').optional(),
+    }),
+  )
+  .min(1)
+  .max(200)
+export type AddThreadMessagesInput = z.input<typeof AddThreadMessagesInput>
+
 /** A page of a list. */
 export interface ThreadPage {
   /** 1..200 */

@@ -3,6 +3,7 @@ import type { Database } from '../../db/database.ts'
 import { isDatabaseAway } from '../../db/sql-state.ts'
 import { SharedObjectGone, shareObjects } from '../attachments/share-objects.ts'
 import { recordAudit } from '../audit/record-audit.ts'
+import { type AlsoStore, nothingElse } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { relayInBackground } from '../memories/relay-in-background.ts'
 import { noteMessages } from '../observations/note-messages.ts'
@@ -35,15 +36,17 @@ export async function storeExchange(
   thread: ThreadRow,
   messages: readonly ResolvedMessage[],
 ): Promise<void> {
+  const { events, exchanges } = ctx.services
   const deadline = Date.now() + GIVE_UP_MS
   const attempted: string[] = []
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
-      const sessionId = await attempt(ctx, thread, messages, attempted)
+      const { sessionId } = await storeMessages(ctx, thread, messages, { attempted })
+      events.exchangeStored()
       return relayInBackground(ctx, [sessionId])
     } catch (error) {
-      if (error instanceof StoredBefore) return
-      const { ending } = ctx.services.exchanges
+      if (error instanceof StoredBefore) return events.exchangeStored()
+      const { ending } = exchanges
       if (!mayHelpToRepeat(error) || Date.now() + pause > deadline || ending.aborted) throw error
       ctx.log.warn({ err: error, threadId: thread.id }, 'exchange not stored yet, it is tried again')
       // Cut short by the end of the process, which leaves one more attempt.
@@ -60,13 +63,19 @@ function mayHelpToRepeat(error: unknown): boolean {
   return isDatabaseAway(error) || (error instanceof GatewayError && error.code === 'unavailable')
 }
 
-/** Resolves with our id of the session. `attempted` are the batches of the attempts before; this one's are added. */
-async function attempt(
+export interface StoredMessages {
+  /** Our id of the thread's session. */
+  readonly sessionId: string
+  readonly rows: PlannedBatch['rows']
+}
+
+/** One attempt at it. `attempted` are the batches of the attempts before; this one's are added. */
+export async function storeMessages(
   ctx: ThreadContext,
   thread: ThreadRow,
   messages: readonly ResolvedMessage[],
-  attempted: string[],
-): Promise<string> {
+  { attempted = [], also = nothingElse }: { attempted?: string[]; also?: AlsoStore<StoredMessages> },
+): Promise<StoredMessages> {
   const scope = await ensureScope(ctx, { appId: 'default', projectId: 'default' })
   const target = { scope, sessionId: threadSessionId(thread), kind: 'thread' as const }
   const shared = await shareObjects(ctx, messages)
@@ -80,7 +89,9 @@ async function attempt(
     if (before.length > 0 && (await areStored(tx, ctx.caller, before))) throw new StoredBefore()
     const { sessionId } = await storeThreadBatches(tx, ctx, locked, batches)
     await noteMessages(tx, ctx, thread)
-    return sessionId
+    const stored = { sessionId, rows: batches.flatMap(({ rows }) => rows) }
+    await also(tx, stored)
+    return stored
   })
 }
 

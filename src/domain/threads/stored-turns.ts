@@ -34,7 +34,7 @@ export async function storedTurns(ctx: ThreadContext, thread: ThreadRow): Promis
 }
 
 /** A message as a turn; its files are those of `attachments` that it names. */
-export function storedTurn(row: MessageRow, attachments: readonly AttachmentRow[]): StoredTurn {
+function storedTurn(row: MessageRow, attachments: readonly AttachmentRow[]): StoredTurn {
   const named = new Set(row.content.flatMap((item) => ('attachment_id' in item ? [item.attachment_id] : [])))
   return {
     id: row.id,

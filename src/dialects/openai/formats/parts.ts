@@ -4,7 +4,7 @@ import type { ContentKind } from '../../../ports/memory-backend.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
-export interface FileFacts {
+interface FileFacts {
   readonly kind?: ContentKind
   readonly mimeType?: unknown
   readonly name?: unknown
