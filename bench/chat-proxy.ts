@@ -11,10 +11,11 @@ import { type Measured, reportOf } from './chat-proxy/report.ts'
 //   node bench/chat-proxy.ts [rounds]                PGlite, and with DATABASE_URL also PostgreSQL, in a database of its own
 //   BENCH_ONLY='proxy' node bench/chat-proxy.ts      those ways whose names contain it, and the pipe; writes no report
 //   BENCH_FLAGS='--cpu-prof --cpu-prof-dir=/tmp/p'   for the gateway
+//   BENCH_BESIDE=/path/to/another/checkout           the same with that one's gateway
 
 const ROUNDS = Number(process.argv[2] ?? 5)
 const MEMORIES = Number(process.env.BENCH_MEMORIES ?? 10_000)
-const { BENCH_ONLY: only, BENCH_FLAGS: flags = '', DATABASE_URL: databaseUrl } = process.env
+const { BENCH_ONLY: only, BENCH_FLAGS: flags = '', BENCH_BESIDE: beside, DATABASE_URL: databaseUrl } = process.env
 const RESULTS = 'bench/results/chat-proxy.md'
 /** Requests: to warm up, one after the other for the times, and so many at a time for the rate. */
 const PLAIN = { warm: 400, alone: 150, together: 1_200 }
@@ -67,15 +68,17 @@ function waysTo(stub: Running, places: readonly Site[]): Way[] {
   return [
     { name: 'direct', task: bare, start: async () => stub, stop: async () => {} },
     { name: 'pipe', task: bare, start: () => server('pipe', stub.base), stop: end },
-    ...places.flatMap(({ name, headers, start }) => [
-      { name: `proxy, ${name}`, task: { ...bare, prefix: 'openai/', headers: headers.plain }, start, stop: end },
-      {
-        name: `with memory, ${name}`,
-        task: { prefix: 'openai/', headers: headers.memory, withThreads: true },
-        start,
-        stop: end,
-      },
-    ]),
+    ...places.flatMap(({ name, headers, start }) =>
+      (beside ? ['.', beside] : ['.']).flatMap((tree) => {
+        const where = tree === '.' ? name : `${name} beside`
+        const gateway = { start: () => start(tree), stop: end }
+        const [plain, memory] = [headers.plain, headers.memory].map((own) => ({ ...bare, prefix: 'openai/', headers: own }))
+        return [
+          { name: `proxy, ${where}`, task: { ...bare, ...plain }, ...gateway },
+          { name: `with memory, ${where}`, task: { ...bare, ...memory, withThreads: true }, ...gateway },
+        ]
+      }),
+    ),
   ]
 }
 

@@ -20,7 +20,8 @@ export interface Running {
 export interface Site {
   readonly name: string
   readonly headers: Readonly<Record<'plain' | 'memory', Readonly<Record<string, string>>>>
-  start(): Promise<Running>
+  /** Of the code in the folder `tree`. */
+  start(tree: string): Promise<Running>
   drop(): Promise<void>
 }
 
@@ -41,13 +42,13 @@ export async function prepareSite(
     GATEWAY_ADMIN_KEY: ADMIN_KEY,
     ...Object.fromEntries(RATES.map((name) => [`RATE_LIMIT_${name}`, NO_LIMIT])),
   }
-  const start = () => startGateway(join(dir, 'log'), env, flags)
+  const start = (tree: string) => startGateway(join(dir, 'log'), [...flags, join(tree, 'src/main.ts')], env)
   const drop = async () => {
     await database?.drop()
     rmSync(dir, { recursive: true, force: true })
   }
   try {
-    const gateway = await start()
+    const gateway = await start('.')
     const headers = await fill(gateway.base, options.memories)
     await stop(gateway.process)
     return { name: database ? 'PostgreSQL' : 'PGlite', headers, start, drop }
@@ -71,9 +72,9 @@ async function createDatabase(server: string): Promise<{ url: string; drop: () =
 }
 
 /** Its log goes to a file, as that of a service does. */
-async function startGateway(log: string, env: NodeJS.ProcessEnv, flags: readonly string[]): Promise<Running> {
+async function startGateway(log: string, command: readonly string[], env: NodeJS.ProcessEnv): Promise<Running> {
   const file = openSync(log, 'w')
-  const child = spawn(process.execPath, [...flags, 'src/main.ts'], { env, stdio: ['ignore', file, 'inherit'] })
+  const child = spawn(process.execPath, command, { env, stdio: ['ignore', file, 'inherit'] })
   closeSync(file)
   for (;;) {
     const ready = readFileSync(log, 'utf8').match(/^\{.*"msg":"ready"\}$/m)?.[0]
