@@ -18,8 +18,8 @@ const MEMORIES = Number(process.env.BENCH_MEMORIES ?? 10_000)
 const { BENCH_ONLY: only, BENCH_FLAGS: flags = '', BENCH_BESIDE: beside, DATABASE_URL: databaseUrl } = process.env
 const RESULTS = 'bench/results/chat-proxy.md'
 /** Requests: to warm up, one after the other for the times, and so many at a time for the rate. */
-const PLAIN = { warm: 400, alone: 150, together: 1_200 }
-const WITH_MEMORY = { warm: 60, alone: 60, together: 240 }
+const PLAIN = { warm: 200, alone: 80, together: 480 }
+const WITH_MEMORY = { warm: 32, alone: 30, together: 96 }
 const AT_A_TIME = 16
 const TICK_MS = 10
 
@@ -34,9 +34,11 @@ interface Way {
 const model = await server('model')
 const sites: Site[] = []
 try {
-  const urls = databaseUrl ? [undefined, databaseUrl] : [undefined]
+  const urls = [undefined, databaseUrl].filter((url, index) => (index === 0 ? !only?.includes('PostgreSQL') : url))
   for (const url of urls) {
-    sites.push(await prepareSite({ databaseUrl: url, model: model.base, memories: MEMORIES }, flags.split(' ').filter(Boolean)))
+    sites.push(
+      await prepareSite({ databaseUrl: url, model: model.base, memories: MEMORIES }, flags.split(' ').filter(Boolean)),
+    )
   }
   const ways = waysTo(model, sites).filter(({ name }) => name === 'pipe' || !only || name.includes(only))
   const rounds: Map<string, Measured>[] = []
@@ -48,7 +50,10 @@ try {
     rounds.push(measured)
     process.stderr.write(`round ${round + 1} of ${ROUNDS}\n`)
   }
-  const report = reportOf(rounds, ways.map(({ name }) => name))
+  const report = reportOf(
+    rounds,
+    ways.map(({ name }) => name),
+  )
   process.stdout.write(report)
   if (!only) writeFileSync(RESULTS, report)
 } finally {
@@ -72,7 +77,11 @@ function waysTo(stub: Running, places: readonly Site[]): Way[] {
       (beside ? ['.', beside] : ['.']).flatMap((tree) => {
         const where = tree === '.' ? name : `${name} beside`
         const gateway = { start: () => start(tree), stop: end }
-        const [plain, memory] = [headers.plain, headers.memory].map((own) => ({ ...bare, prefix: 'openai/', headers: own }))
+        const [plain, memory] = [headers.plain, headers.memory].map((own) => ({
+          ...bare,
+          prefix: 'openai/',
+          headers: own,
+        }))
         return [
           { name: `proxy, ${where}`, task: { ...bare, ...plain }, ...gateway },
           { name: `with memory, ${where}`, task: { ...bare, ...memory, withThreads: true }, ...gateway },
@@ -100,11 +109,14 @@ async function measure(way: Way): Promise<Map<string, Measured>> {
         last: single.last,
         perSecond: (1_000 * together) / many.all,
         cpuMs: (cpuMs(running.process) - before) / together,
+        remembered: way.task.withThreads ? many.remembered / together : undefined,
         left: undefined,
       })
     }
     const isLeavable = way.name !== 'direct'
-    const left = isLeavable ? await tell<number>(caller, { leave: { ...task, isStream: true }, model: model.base }) : undefined
+    const left = isLeavable
+      ? await tell<number>(caller, { leave: { ...task, isStream: true }, model: model.base })
+      : undefined
     const sse = results.get('SSE')
     if (sse) results.set('SSE', { ...sse, left })
     return results
@@ -126,6 +138,8 @@ async function tell<T>(caller: ChildProcess, task: unknown): Promise<T> {
 
 /** User and system time of a process, all its threads. */
 function cpuMs({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }

@@ -21,6 +21,8 @@ export interface Times {
   readonly last: readonly number[]
   /** Milliseconds of all. */
   readonly all: number
+  /** How many were given something of their memory. */
+  readonly remembered: number
 }
 
 /** A conversation has so many exchanges; then the next begins. */
@@ -44,7 +46,7 @@ process.on('disconnect', () => process.exit())
 
 async function run(task: Task): Promise<Times> {
   const [first, last]: [number[], number[]] = [[], []]
-  let left = task.requests
+  let [left, remembered] = [task.requests, 0]
   const work = async () => {
     let thread = ''
     for (let turn = 0; left-- > 0; turn++) {
@@ -52,14 +54,21 @@ async function run(task: Task): Promise<Times> {
       const took = await ask(task, thread, turn)
       first.push(took.first)
       last.push(took.last)
+      if (took.isRemembered) remembered++
     }
   }
   const began = performance.now()
   await Promise.all(Array.from({ length: task.atATime }, work))
-  return { first, last, all: performance.now() - began }
+  return { first, last, all: performance.now() - began, remembered }
 }
 
-function ask(task: Task, thread: string, turn: number): Promise<{ first: number; last: number }> {
+interface Taken {
+  readonly first: number
+  readonly last: number
+  readonly isRemembered: boolean
+}
+
+function ask(task: Task, thread: string, turn: number): Promise<Taken> {
   const content = `Question ${turn}: what do you know about ${SUBJECTS[turn % SUBJECTS.length]} and the plans for Bergen today?`
   const began = performance.now()
   let [first, status, remembered] = [0, 0, '']
@@ -79,8 +88,8 @@ function ask(task: Task, thread: string, turn: number): Promise<{ first: number;
         const last = performance.now() - began
         const body = Buffer.concat(chunks).toString()
         const isRight = status === 200 && body === (task.isStream ? STREAM : WHOLE)
-        const isRemembered = task.withThreads ? remembered === 'used' : remembered === ''
-        if (isRight && isRemembered) resolve({ first, last })
+        const hasStatus = task.withThreads ? remembered !== '' : remembered === ''
+        if (isRight && hasStatus) resolve({ first, last, isRemembered: remembered === 'used' })
         else reject(new Error(`${task.base}: ${status}, memory "${remembered}", ${body.slice(0, 300)}`))
       },
       onResponseError: (_, error) => reject(error),

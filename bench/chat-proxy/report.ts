@@ -8,6 +8,8 @@ export interface Measured {
   readonly perSecond: number
   /** Of the process that was asked, for each request. */
   readonly cpuMs: number
+  /** Share of the chats that were shown something of their memory, of those with one. */
+  readonly remembered: number | undefined
   /** Streams that the model still wrote a second after their callers had left; undefined if that was not looked at. */
   readonly left: number | undefined
 }
@@ -16,14 +18,16 @@ const kinds = ['JSON', 'SSE'] as const
 
 export function reportOf(rounds: readonly ReadonlyMap<string, Measured>[], ways: readonly string[]): string {
   const rows = kinds.flatMap((kind) => ways.map((way) => row(rounds, kind, way)))
-  const load = loadavg().map((one) => one.toFixed(1)).join(', ')
+  const load = loadavg()
+    .map((one) => one.toFixed(1))
+    .join(', ')
   return `# What the chat proxy costs
 
 ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC, Node ${process.versions.node}, ${availableParallelism()} cores, load averages ${load} at the end. ${rounds.length} rounds, medians;
 "added" and "x" are the medians of what came out within each round, the range of those in brackets.
 
-| answer | way | p50 ms | added to direct: first byte | all of it | p99 ms | requests/s | x pipe | CPU ms | streams left |
-|---|---|---|---|---|---|---|---|---|---|
+| answer | way | p50 ms | added to direct: first byte | all of it | p99 ms | requests/s | x pipe | CPU ms | memory used | streams left |
+|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `
 }
@@ -38,6 +42,7 @@ function row(rounds: readonly ReadonlyMap<string, Measured>[], kind: string, way
   const added = (of: (one: Measured) => readonly number[]) =>
     way === 'direct' ? '' : number(median(within('direct', (mine, its) => median(of(mine)) - median(of(its)))))
   const ratios = within('pipe', (mine, its) => mine.perSecond / its.perSecond)
+  const remembered = own.flatMap((one) => one.remembered ?? [])
   const left = own.flatMap((one) => one.left ?? [])
   return `| ${[
     kind,
@@ -49,6 +54,7 @@ function row(rounds: readonly ReadonlyMap<string, Measured>[], kind: string, way
     median(own.map(({ perSecond }) => perSecond)).toFixed(0),
     `${number(median(ratios))} (${number(Math.min(...ratios))}–${number(Math.max(...ratios))})`,
     median(own.map(({ cpuMs }) => cpuMs)).toFixed(3),
+    remembered.length > 0 ? `${(100 * median(remembered)).toFixed(0)} %` : '',
     left.length > 0 ? Math.max(...left) : '',
   ].join(' | ')} |`
 }
