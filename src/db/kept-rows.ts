@@ -3,7 +3,7 @@ import type { Database } from './database.ts'
 
 /** The tables whose rows are kept, and those that a kept row is joined with. */
 const WRITE =
-  /\b(?:insert\s+into|update|delete\s+from|truncate)\s+(?:only\s+|table\s+)*"?(?:accounts|api_keys|users|user_keys)\b/i
+  /\b(?:insert\s+into|update|delete\s+from|truncate)\s+(?:only\s+|table\s+)*"?(?:accounts|api_keys|users|user_keys|scopes)\b/i
 /** Long enough to spare nearly every query, short enough to learn when a key was last used. */
 const KEPT_MS = 30_000
 const MOST = 10_000
@@ -41,7 +41,7 @@ class KeptRows {
 const keptOn = new WeakMap<Database, KeptRows>()
 
 /**
- * The row of that name, as `query` finds it, which is not asked again before anything is written to the tables of accounts, users and their keys:
+ * The row of that name, as `query` finds it, which is not asked again before anything is written to the tables of accounts, users, their keys and scopes:
  * on the embedded database, where a query costs the process a millisecond. On PostgreSQL, which other replicas write to, it is asked every time.
  * A row with `expiresAt` is kept until then at most. Not within a transaction that has written.
  */
