@@ -92,9 +92,11 @@ export async function stop(child: ChildProcess): Promise<void> {
 
 /** A service key for chats without memory; a user with so many memories, and their key, for those with it. */
 async function fill(base: string, memories: number): Promise<Site['headers']> {
-  const { account_id: account } = await post(base, '/admin/accounts', ADMIN_KEY, { name: 'bench' })
-  const { api_key: key } = await post(base, `/admin/accounts/${account}/keys`, ADMIN_KEY, { name: 'bench' })
-  const { user_id: userId, user_key: userKey } = await post(base, '/users', ADMIN_KEY, { user_id: 'bench' })
+  const { account_id: account } = await post<'account_id'>(base, '/admin/accounts', ADMIN_KEY, { name: 'bench' })
+  const { api_key: key } = await post<'api_key'>(base, `/admin/accounts/${account}/keys`, ADMIN_KEY, { name: 'bench' })
+  const { user_id: userId, user_key: userKey } = await post<'user_id' | 'user_key'>(base, '/users', ADMIN_KEY, {
+    user_id: 'bench',
+  })
   for (let at = 0; at < memories; at += BATCH) {
     const session = { session_id: `chat:seed-${at}`, app_id: 'default', project_id: 'default' }
     const messages = Array.from({ length: Math.min(BATCH, memories - at) }, (_, index) => ({
@@ -103,11 +105,11 @@ async function fill(base: string, memories: number): Promise<Site['headers']> {
       timestamp: 1_700_000_000_000 + (at + index) * 60_000,
       content: sentence(at + index),
     }))
-    await post(base, '/memories/add', String(userKey), { ...session, messages })
-    await post(base, '/memories/flush', String(userKey), session)
+    await post(base, '/memories/add', userKey, { ...session, messages })
+    await post(base, '/memories/flush', userKey, session)
   }
   const plain = { authorization: `Bearer ${key}` }
-  return { plain, memory: { authorization: `Bearer ${userKey}`, 'x-resource-id': String(userId) } }
+  return { plain, memory: { authorization: `Bearer ${userKey}`, 'x-resource-id': userId } }
 }
 
 const WHO = ['My sister', 'Our neighbour', 'The new team', 'My doctor', 'The landlord', 'Aunt Ingrid', 'The customer']
@@ -128,12 +130,17 @@ function sentence(at: number): string {
   return `${pick(WHO, 1)} ${pick(DID, 3)} ${pick(WHAT, 5)} ${pick(WHERE, 7)} on day ${at}, for ${at % 97} crowns, note n${at.toString(36)}.`
 }
 
-async function post(base: string, path: string, key: string, body: unknown): Promise<Record<string, unknown>> {
+async function post<Field extends string>(
+  base: string,
+  path: string,
+  key: string,
+  body: unknown,
+): Promise<Record<Field, string>> {
   const response = await fetch(`${base}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
     body: JSON.stringify(body),
   })
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-  return (await response.json()) as Record<string, unknown>
+  return (await response.json()) as Record<Field, string>
 }

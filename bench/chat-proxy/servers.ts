@@ -9,7 +9,10 @@ const [role, target] = process.argv.slice(2)
 /** Streams that nobody has ended yet. */
 let open = 0
 
-const server = createServer((incoming, outgoing) => void (role === 'pipe' ? pipe : answer)(incoming, outgoing))
+const server = createServer((incoming, outgoing) => {
+  if (role === 'pipe') pipe(incoming, outgoing)
+  else void answer(incoming, outgoing)
+})
 server.keepAliveTimeout = 60_000
 server.listen(0, '127.0.0.1', () => {
   process.send?.({ base: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })

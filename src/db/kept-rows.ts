@@ -4,8 +4,7 @@ import type { Database } from './database.ts'
 /** The tables whose rows are kept, and those that a kept row is joined with. */
 const WRITE =
   /\b(?:insert\s+into|update|delete\s+from|truncate)\s+(?:only\s+|table\s+)*"?(?:accounts|api_keys|users|user_keys|scopes)\b/i
-/** Long enough to spare nearly every query, short enough to learn when a key was last used. */
-const KEPT_MS = 30_000
+const KEPT_MS = 60_000
 const MOST = 10_000
 
 interface Kept {
@@ -27,8 +26,8 @@ class KeptRows {
     // Read before a write that is through by now.
     if (!row || writes !== this.#writes) return row
     if (this.#rows.size >= MOST) this.#rows.clear()
-    const expiresAt = 'expiresAt' in row && row.expiresAt instanceof Date ? row.expiresAt.getTime() : Number.MAX_VALUE
-    this.#rows.set(name, { row, until: Math.min(Date.now() + KEPT_MS, expiresAt) })
+    const keptUntil = 'keptUntil' in row && row.keptUntil instanceof Date ? row.keptUntil.getTime() : Number.MAX_VALUE
+    this.#rows.set(name, { row, until: Math.min(Date.now() + KEPT_MS, keptUntil) })
     return row
   }
 
@@ -43,7 +42,7 @@ const keptOn = new WeakMap<Database, KeptRows>()
 /**
  * The row of that name, as `query` finds it, which is not asked again before anything is written to the tables of accounts, users, their keys and scopes:
  * on the embedded database, where a query costs the process a millisecond. On PostgreSQL, which other replicas write to, it is asked every time.
- * A row with `expiresAt` is kept until then at most. Not within a transaction that has written.
+ * A row with `keptUntil` is kept until then at most, as another column of it changes with time. Not within a transaction that has written.
  */
 export function keptRow<T extends object>(
   db: Database,

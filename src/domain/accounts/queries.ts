@@ -19,7 +19,10 @@ const apiKeyByHash = preparedOn((db) =>
       scopes: apiKeys.scopes,
       keyPlan: apiKeys.plan,
       accountPlan: accounts.plan,
-      expiresAt: apiKeys.expiresAt,
+      // It may expire, and is to be touched again.
+      keptUntil: sql`least(${apiKeys.expiresAt}, ${apiKeys.lastUsedAt} + interval '1 minute')`.mapWith(
+        apiKeys.expiresAt,
+      ),
       isStale: sql<boolean>`coalesce(${apiKeys.lastUsedAt} < now() - interval '1 minute', true)`,
     })
     .from(apiKeys)

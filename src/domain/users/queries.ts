@@ -42,7 +42,10 @@ const keyByHash = preparedOn((db) =>
       userId: users.id,
       accountId: users.accountId,
       externalUserId: users.externalId,
-      expiresAt: userKeys.expiresAt,
+      // It may expire, and is to be touched again.
+      keptUntil: sql`least(${userKeys.expiresAt}, ${userKeys.lastUsedAt} + interval '1 minute')`.mapWith(
+        userKeys.expiresAt,
+      ),
       isStale: sql<boolean>`coalesce(${userKeys.lastUsedAt} < now() - interval '1 minute', true)`,
     })
     .from(userKeys)
