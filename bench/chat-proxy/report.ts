@@ -24,7 +24,8 @@ export function reportOf(rounds: readonly ReadonlyMap<string, Measured>[], ways:
   return `# What the chat proxy costs
 
 ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC, Node ${process.versions.node}, ${availableParallelism()} cores, load averages ${load} at the end. ${rounds.length} rounds, medians;
-"added" and "x" are the medians of what came out within each round, the range of those in brackets.
+"added" and "x" are the medians of what came out within each round, the range of those in brackets; of an even number the larger one in the middle.
+[docs/performance.md](../../docs/performance.md) says what was measured, and how to repeat it.
 
 | answer | way | p50 ms | added to direct: first byte | all of it | p99 ms | requests/s | x pipe | CPU ms | memory used | streams left |
 |---|---|---|---|---|---|---|---|---|---|---|
