@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
 import type { DatabaseConnection } from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
+import { keepRows } from './kept-rows.ts'
 import * as schema from './schema/index.ts'
 
 export interface PgliteConnection extends DatabaseConnection {
@@ -27,11 +28,13 @@ export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob
       ...(options.loadDataDir && { loadDataDir: options.loadDataDir }),
       postgresqlconf: ['shared_buffers=16MB'],
     })
+    const db = drizzle(client, { schema })
+    keepRows(db, client)
     const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
     return {
       kind: 'pglite',
       client,
-      db: drizzle(client, { schema }),
+      db,
       version: rows[0]?.version ?? '?',
       ping: async () => {
         await client.query('select 1')

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /** `uk_`: of a user. `mgk_live_`: of an account, for its applications. `mga_`: the admin's, where the gateway made it. */
@@ -30,7 +30,7 @@ export function issueKey(prefix: KeyPrefix): IssuedKey {
 
 /** SHA-256 suffices: the key has 256 random bits, and a slow hash would be a lever for overload. */
 export function hashKey(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret)
 }
 
 /** False for what cannot be a key of that prefix, so that it costs no query. */

@@ -77,8 +77,10 @@ class Relay implements AnswerSink {
     if (!isEventStream(head)) return
     this.#events = new WholeEvents()
     this.#sendHead()
-    // The caller learns at once that an answer is on its way.
-    this.#outgoing.flushHeaders()
+    // The caller learns at once that an answer is on its way; most often its first events have come with the head, and go out with it.
+    process.nextTick(() => {
+      if (!this.#outgoing.headersSent) this.#outgoing.flushHeaders()
+    })
   }
 
   data(chunk: Buffer): boolean {
@@ -108,7 +110,7 @@ class Relay implements AnswerSink {
     // All that there is to be said has come.
     if (this.#ending) return this.#endRead()
     reader?.cutOff()
-    if (this.#head || !outgoing.headersSent) return this.#over.reject(toChatError(error))
+    if (this.#head || !(outgoing.headersSent || this.#events)) return this.#over.reject(toChatError(error))
     this.#c.set('errorCode', toChatError(error).code)
     const canTell = this.#events?.isCut === false && !outgoing.hasHeader('content-length')
     if (canTell) outgoing.end(reader ? reader.streamError(error.message) : format.streamError(error.message))

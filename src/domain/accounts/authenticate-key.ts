@@ -23,7 +23,7 @@ export async function authenticateKey(ctx: SystemContext, secret: string | undef
     ctx.services.events.authenticationFailed()
     throw new GatewayError('unauthenticated', 'The API key is missing or not valid.')
   }
-  const { isStale, ...key } = found
+  const { isStale, keptUntil: _, ...key } = found
   if (isStale) await touchApiKey(ctx.services.db, key.keyId)
   return key
 }

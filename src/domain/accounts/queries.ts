@@ -1,5 +1,6 @@
 import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
+import { keptRow } from '../../db/kept-rows.ts'
 import { accounts } from '../../db/schema/accounts.ts'
 import { adminKeys } from '../../db/schema/admin-keys.ts'
 import { apiKeys } from '../../db/schema/api-keys.ts'
@@ -18,6 +19,10 @@ const apiKeyByHash = preparedOn((db) =>
       scopes: apiKeys.scopes,
       keyPlan: apiKeys.plan,
       accountPlan: accounts.plan,
+      // It may expire, and is to be touched again.
+      keptUntil: sql`least(${apiKeys.expiresAt}, ${apiKeys.lastUsedAt} + interval '1 minute')`.mapWith(
+        apiKeys.expiresAt,
+      ),
       isStale: sql<boolean>`coalesce(${apiKeys.lastUsedAt} < now() - interval '1 minute', true)`,
     })
     .from(apiKeys)
@@ -33,9 +38,8 @@ const apiKeyByHash = preparedOn((db) =>
 )
 
 /** The key of that hash, if it is one, and is neither revoked nor expired. */
-export async function findApiKey(db: Database, hash: string) {
-  const [row] = await apiKeyByHash(db).execute({ hash })
-  return row
+export function findApiKey(db: Database, hash: string) {
+  return keptRow(db, `api_key ${hash}`, async () => (await apiKeyByHash(db).execute({ hash }))[0])
 }
 
 export async function touchApiKey(db: Database, keyId: string): Promise<void> {

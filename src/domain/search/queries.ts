@@ -40,19 +40,24 @@ export function selectKnownSessions(
   return knownSessions(db).execute({ userId: owner.userId, scopeId, upstreamSessionIds: textArray(upstreamSessionIds) })
 }
 
-/** Upstream names of all live resource sessions of the scope. */
-export async function selectResourceSessionNames(db: Database, owner: Owner, scopeId: string): Promise<string[]> {
-  const rows = await db
+const resourceSessionNames = preparedOn((db) =>
+  db
     .select({ name: sessions.upstreamSessionId })
     .from(sessions)
     .where(
       and(
-        eq(sessions.userId, owner.userId),
-        eq(sessions.scopeId, scopeId),
+        eq(sessions.userId, sql.placeholder('userId')),
+        eq(sessions.scopeId, sql.placeholder('scopeId')),
         eq(sessions.kind, 'resource'),
         isNull(sessions.deletedAt),
       ),
     )
+    .prepare('resource_session_names'),
+)
+
+/** Upstream names of all live resource sessions of the scope. */
+export async function selectResourceSessionNames(db: Database, owner: Owner, scopeId: string): Promise<string[]> {
+  const rows = await resourceSessionNames(db).execute({ userId: owner.userId, scopeId })
   return rows.map(({ name }) => name)
 }
 

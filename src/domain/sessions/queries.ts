@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, gt, inArray, isNull, lt, max, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
+import { keptRow } from '../../db/kept-rows.ts'
 import { batches } from '../../db/schema/batches.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
@@ -27,9 +28,9 @@ const scopeBySpace = preparedOn((db) =>
     .prepare('scope_by_space'),
 )
 
-export async function findScope(db: Database, owner: Owner, space: Space): Promise<ScopeRow | undefined> {
-  const [row] = await scopeBySpace(db).execute({ userId: owner.userId, ...space })
-  return row
+export function findScope(db: Database, { userId }: Owner, { appId, projectId }: Space): Promise<ScopeRow | undefined> {
+  const place = { userId, appId, projectId }
+  return keptRow(db, `scope ${JSON.stringify(place)}`, async () => (await scopeBySpace(db).execute(place))[0])
 }
 
 /** Nothing happens if the scope is there already. */

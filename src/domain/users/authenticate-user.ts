@@ -24,7 +24,7 @@ export async function authenticateUser(ctx: SystemContext, credentials: Credenti
     if (holder && userId !== undefined) noteIfForeign({ ...ctx, caller: holder }, 'user', userId)
     throw new GatewayError('unauthenticated', 'The key is not valid, or is not a key of this user_id.')
   }
-  const { isStale, ...caller } = holder
+  const { isStale, keptUntil: _, ...caller } = holder
   if (isStale) await touchUserKey(ctx.services.db, caller, caller.keyId)
   return caller
 }

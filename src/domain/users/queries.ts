@@ -1,5 +1,6 @@
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
+import { keptRow } from '../../db/kept-rows.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
 import { type UserKind, users } from '../../db/schema/users.ts'
 import type { Owner } from '../context.ts'
@@ -41,6 +42,10 @@ const keyByHash = preparedOn((db) =>
       userId: users.id,
       accountId: users.accountId,
       externalUserId: users.externalId,
+      // It may expire, and is to be touched again.
+      keptUntil: sql`least(${userKeys.expiresAt}, ${userKeys.lastUsedAt} + interval '1 minute')`.mapWith(
+        userKeys.expiresAt,
+      ),
       isStale: sql<boolean>`coalesce(${userKeys.lastUsedAt} < now() - interval '1 minute', true)`,
     })
     .from(userKeys)
@@ -57,9 +62,8 @@ const keyByHash = preparedOn((db) =>
 )
 
 /** Whose key this is, if it is one, and is neither revoked nor expired. */
-export async function findKeyHolder(db: Database, hash: string) {
-  const [row] = await keyByHash(db).execute({ hash })
-  return row
+export function findKeyHolder(db: Database, hash: string) {
+  return keptRow(db, `user_key ${hash}`, async () => (await keyByHash(db).execute({ hash }))[0])
 }
 
 /** The user's valid keys. Holds the user's row until the transaction ends, so that two counts come one after the other. */
@@ -119,13 +123,12 @@ const userByName = preparedOn((db) =>
 /** The end user of that name in the project; without a name, the owner of what belongs to none. */
 export async function findEndUser(
   db: Database,
-  place: { accountId: string; projectId: string },
+  { accountId, projectId }: { accountId: string; projectId: string },
   externalId: string | undefined,
 ): Promise<UserRow | undefined> {
-  const { accountId, projectId } = place
   const kind = externalId === undefined ? 'owner' : 'end_user'
-  const [row] = await userByName(db).execute({ accountId, projectId, kind, externalId: externalId ?? '' })
-  return row
+  const place = { accountId, projectId, kind, externalId: externalId ?? '' }
+  return keptRow(db, `user ${JSON.stringify(place)}`, async () => (await userByName(db).execute(place))[0])
 }
 
 /** Of users of a project who are not erased. */

@@ -1,7 +1,8 @@
 import type { Database } from '../../../db/database.ts'
 import type { MemoryHit, SearchRequest } from '../../../ports/memory-backend.ts'
 import { queryTerms, type Term } from '../../../text/tokenise.ts'
-import { countHolders, countMemories, findCandidates, readMemories, type SearchRange } from './queries.ts'
+import { countDocuments } from './document-count.ts'
+import { countHolders, findCandidates, readMemories, type SearchRange } from './queries.ts'
 import { type Ranked, rank } from './text/rank.ts'
 import { anyTermQuery, countTerm, partitionQuery, partitionTerm } from './text/text-vector.ts'
 
@@ -11,7 +12,6 @@ const MOST_CANDIDATES = 200
 const MOST_MATCHES = 1_000
 /** And where they do not. */
 const MOST_SCANNED = 10_000
-const MOST_DOCUMENTS = 10_000
 
 /**
  * The terms to look for: the rarest words, as long as they do not match too much; single characters, which are in
@@ -40,7 +40,7 @@ async function rankMemories(db: Database, range: SearchRange, query: string, wan
   const holders = await countHolders(db, range, queries, MOST_MATCHES)
   const chosen = chooseTerms(terms, holders, wanted)
   if (chosen.length === 0) return []
-  const documents = await countMemories(db, range, MOST_DOCUMENTS)
+  const documents = await countDocuments(db, range)
   const found = await findCandidates(db, range, {
     query: partitionQuery(partition, chosen),
     rankQuery: anyTermQuery(chosen),
