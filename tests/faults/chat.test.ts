@@ -1,15 +1,27 @@
+import type { ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createUser, type TestUser, until } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, deployments } from '../helpers/deployments.ts'
-import { ChatJournal, type PacedProvider, startPacedProvider } from './chat-journal.ts'
-import { checkChats } from './check-chats.ts'
+import { spawnGateway } from '../helpers/process.ts'
+import { isLong, seed } from '../helpers/seed.ts'
+import { writeParts } from '../helpers/stub-provider.ts'
+import {
+  ChatJournal,
+  chat,
+  DONE,
+  delta,
+  type PacedProvider,
+  question,
+  STOP,
+  startPacedProvider,
+} from './chat-journal.ts'
+import { checkChats, messagesOf, textOf } from './check-chats.ts'
 import { checkStorage } from './check-storage.ts'
-import { Decisions, seed } from './random.ts'
+import { Decisions } from './random.ts'
 import { Replica } from './replicas.ts'
 import { inspect, newSite, type Site } from './site.ts'
 
-const isLong = process.env.FAULTS_LONG === '1'
 const CLIENTS = 8
 const USERS = 3
 const SETTLE_MS = 200_000
@@ -18,6 +30,14 @@ const PROGRESS_MS = 120_000
 let provider: PacedProvider
 beforeAll(async () => {
   provider = await startPacedProvider()
+  const begin = (response: ServerResponse) =>
+    writeParts(response.writeHead(200, { 'content-type': 'text/event-stream' }), [delta('Begun ')])
+  provider.script('never-ending', begin)
+  provider.script('ending', async (response) => {
+    await begin(response)
+    await pause(3_000)
+    response.end(delta('and ended.') + STOP + DONE)
+  })
 })
 afterAll(() => provider.close())
 
@@ -32,11 +52,11 @@ function settingsOf(site: Site): Record<string, string> {
 }
 
 const campaigns = [
-  { name: 'embedded defaults', replicas: 1, kills: isLong ? 40 : 2, each: 6 },
-  { name: 'PostgreSQL', replicas: 2, kills: isLong ? 100 : 3, each: 10 },
+  { name: 'embedded defaults', replicas: 1, kills: isLong ? 40 : 1, each: 8 },
+  { name: 'PostgreSQL', replicas: 2, kills: isLong ? 100 : 2, each: 12 },
 ]
 
-describe.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, replicas, kills, each }) => {
+describe.concurrent.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, replicas, kills, each }) => {
   const deployment = deployments.find((candidate) => candidate.name === name) as Deployment
   if (deployment.missing) {
     it.runIf(process.env.REQUIRE_SERVICES === '1')('needs its services', () => assertAvailable(deployment))
@@ -70,6 +90,60 @@ describe.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, repl
       await site.drop()
     }
   })
+})
+
+/** Some end in time, some would never end. */
+const STREAMS = 12
+const NEVER_ENDING = 3
+const EXIT_MS = 30_000
+
+describe.concurrent.each(['embedded defaults', 'PostgreSQL'])('SIGTERM with streams under way on %s', (name) => {
+  const deployment = deployments.find((candidate) => candidate.name === name) as Deployment
+  // In the short form one of them says it.
+  it.skipIf(Boolean(deployment.missing) || (!isLong && name === 'embedded defaults'))(
+    'lets them end or cuts them in time, and keeps what was said',
+    async () => {
+      const site = await newSite(deployment)
+      const gateway = await spawnGateway(settingsOf(site))
+      try {
+        const user = await createUser(gateway.url)
+        const begun = new Set<number>()
+        const streams = Array.from({ length: STREAMS }, async (_, index) => {
+          const isEnding = index >= NEVER_ENDING
+          const seen = await chat({
+            url: gateway.url,
+            key: user.key,
+            thread: { id: `thread-${index}`, resource: user.id },
+            body: question(`Stream ${index}`, [], { stream: true }),
+            headers: { 'x-script': isEnding ? 'ending' : 'never-ending' },
+            onText: () => begun.add(index),
+          })
+          return { index, isEnding, seen }
+        })
+        await until(
+          async () => begun.size,
+          (size) => size === STREAMS,
+        )
+        const began = performance.now()
+        expect(await gateway.stop('SIGTERM')).toBe(0)
+        const exitMs = Math.round(performance.now() - began)
+        expect(exitMs).toBeLessThan(EXIT_MS)
+        await using inspector = await inspect(settingsOf(site))
+        for (const { index, isEnding, seen } of await Promise.all(streams)) {
+          const said = await messagesOf(inspector.url, user, `thread-${index}`)
+          expect(said.map(textOf)).toEqual([`Stream ${index}`, isEnding ? 'Begun and ended.' : 'Begun '])
+          expect(said[1]?.metadata?.finish_reason).toBe(isEnding ? 'stop' : 'cut_off')
+          expect(seen.text.endsWith(DONE)).toBe(isEnding)
+        }
+        console.log(
+          `${name}: SIGTERM with ${STREAMS} streams under way, ${NEVER_ENDING} without an end: exit after ${exitMs} ms`,
+        )
+      } finally {
+        await gateway.stop('SIGKILL')
+        await site.drop()
+      }
+    },
+  )
 })
 
 /** Kills one replica after each so many finished chats, in the end all. Returns what the clients know. */
