@@ -1,11 +1,17 @@
 import { defineConfig } from 'vitest/config'
 
-const slow = { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: ['tests/helpers/database-template.ts'] }
+const setupFiles = ['tests/helpers/seed-properties.ts']
+const slow = {
+  setupFiles,
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  globalSetup: ['tests/helpers/database-template.ts'],
+}
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], testTimeout: slow.testTimeout } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], setupFiles, testTimeout: slow.testTimeout } },
       { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], isolate: false, ...slow } },
       { test: { name: 'contract', include: ['tests/contract/**/*.test.ts'], ...slow } },
       {

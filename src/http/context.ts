@@ -134,7 +134,12 @@ function isOf(ctx: IdentifiedContext, userId: string | undefined): boolean {
 
 /** Before the body is read: whose the request is, if its headers or query have a key. `unauthenticated` for a wrong one. */
 export async function authenticateEarly(c: HttpContext): Promise<IdentifiedContext | undefined> {
-  return credentialsOf(c, {}).userKey === undefined ? undefined : identify(c, {})
+  return hasEarlyKey(c) ? identify(c, {}) : undefined
+}
+
+/** Whether a key comes before the body. */
+export function hasEarlyKey(c: HttpContext): boolean {
+  return credentialsOf(c, {}).userKey !== undefined
 }
 
 /** True, or `unauthenticated`: creating users is the operator's, unless the gateway runs on loopback without an admin key. */

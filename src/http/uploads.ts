@@ -2,7 +2,14 @@ import { KEY_DEADLINE_MS, type UploadGate } from '../domain/attachments/upload-g
 import type { Context } from '../domain/context.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { step } from '../observability/steps.ts'
-import { authenticate, authenticateEarly, type CredentialFields, type HttpContext, identify } from './context.ts'
+import {
+  authenticate,
+  authenticateEarly,
+  type CredentialFields,
+  type HttpContext,
+  hasEarlyKey,
+  identify,
+} from './context.ts'
 import type { MultipartForm } from './form-reader.ts'
 import { readMultipart } from './multipart.ts'
 
@@ -24,6 +31,8 @@ export async function withUpload<T>(
   work: (ctx: Context, form: UploadedForm) => Promise<T>,
 ): Promise<{ ctx: Context; stored: T }> {
   const { uploads, spool, limits } = c.get('services')
+  // Before the key is looked up: in a crowd a refusal has to cost less than what it refuses.
+  if (hasEarlyKey(c)) uploads.checkRoom()
   const known = await authenticateEarly(c)
   using admission = new Admission(uploads)
   if (known) admission.admit(known.caller.userId)

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { call, until } from '../helpers/client.ts'
 import { assertAvailable, deployments } from '../helpers/deployments.ts'
+import { isLong, seed } from '../helpers/seed.ts'
 import {
   addJson,
   addMultipart,
@@ -20,8 +21,6 @@ import {
 } from './dependency-rig.ts'
 import type { Fault } from './fault-proxy.ts'
 
-const isLong = process.env.FAULTS_LONG === '1'
-const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 1e9))
 const random = seeded(seed)
 const needs = deployments.find(({ name }) => name === 'PostgreSQL, S3 and EverOS')
 

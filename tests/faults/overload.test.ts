@@ -9,10 +9,10 @@ import { createUser, type TestUser, until } from '../helpers/client.ts'
 import { deployments } from '../helpers/deployments.ts'
 import { boundary, fieldParts, multipartBody, multipartType } from '../helpers/multipart.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
+import { isLong } from '../helpers/seed.ts'
 
-const IS_LONG = process.env.FAULTS_LONG === '1'
-const SLOW_CLIENTS = IS_LONG ? 1_000 : 200
-const ROUNDS = IS_LONG ? 600 : 150
+const SLOW_CLIENTS = isLong ? 1_000 : 200
+const ROUNDS = isLong ? 600 : 150
 const HEADERS_MS = 2_000
 const REQUEST_MS = 4_000
 /** How often the gateway looks for those who are too slow; and a busy machine's delay. */
@@ -89,7 +89,7 @@ const everyday: readonly ((user: TestUser) => Promise<Timed>)[] = [
 ]
 
 /** Of few times the 99th percentile is the noise of the machine. */
-const PERCENTILE = IS_LONG ? 99 : 95
+const PERCENTILE = isLong ? 99 : 95
 const tail = (times: readonly number[]) =>
   times.toSorted((one, other) => one - other)[Math.ceil((times.length * PERCENTILE) / 100) - 1] ?? 0
 
@@ -170,7 +170,7 @@ async function slowClients(users: readonly TestUser[], attachment: string): Prom
     const line = `GET /attachments/${attachment}/content`
     return slow(head(line, users[0] ?? user, '\r\n'), { limitMs: READER_MS, isReader: true })
   }
-  const readers = IS_LONG ? Array.from({ length: SLOW_CLIENTS / 25 }, () => read) : []
+  const readers = isLong ? Array.from({ length: SLOW_CLIENTS / 25 }, () => read) : []
   const others = Array.from({ length: SLOW_CLIENTS - readers.length }, (_, at) => kinds[at % kinds.length]!)
   const clients: SlowClient[] = []
   for (const [at, open] of [...others, ...readers].entries()) {
@@ -184,7 +184,7 @@ describe(`${SLOW_CLIENTS} slow clients`, () => {
   it('do not slow a healthy one, are closed in time, and leave nothing open', { retry: 1 }, async () => {
     const [healthy, ...others] = await createUsers(9)
     const body = upload(24 * 1024 * 1024)
-    const big = IS_LONG
+    const big = isLong
       ? await others[0]!.upload(
           '/memories/add/multipart',
           {
@@ -245,7 +245,7 @@ describe('more uploads than there are places', () => {
 
   it('are refused at once, and the others are served as ever', { retry: 2 }, async () => {
     const users = await createUsers(10)
-    const each = IS_LONG ? 40 : 8
+    const each = isLong ? 40 : 8
     await load(users, PLACES, 2)
     const calm = await load(users, PLACES, each)
     const crowd = await load(users, 5 * PLACES, each)

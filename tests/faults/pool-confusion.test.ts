@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { createConnection } from 'node:net'
 import fc from 'fast-check'
 import { Agent, request } from 'undici'
@@ -8,8 +8,8 @@ import { createUser, type TestUser } from '../helpers/client.ts'
 import { type EverosFault, type FakeEveros, startFakeEveros } from '../helpers/fake-everos.ts'
 import { type RawServer, startRawServer } from '../helpers/raw-server.ts'
 import { type Deployment, prepareDeployment, type Replica } from '../helpers/replicas.ts'
+import { seed } from '../helpers/seed.ts'
 
-const SEED = Number(process.env.FAULTS_SEED ?? randomInt(2 ** 31))
 const USERS = 200
 /** Requests of each user, one after the other. */
 const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? 8)
@@ -76,7 +76,7 @@ function taggedRequest({ user, tag }: Tagged, round: number): { method: Method; 
 
 describe('200 users at once who share connections, and every fifth request given up', () => {
   it('gives each answer to its caller', { timeout: 600_000 }, async () => {
-    const chance = random(SEED)
+    const chance = random(seed)
     // As a proxy does: few connections, on which the users follow each other in any order.
     const agent = new Agent({ connections: 100, pipelining: 1 })
     for (const route of ['add', 'flush', 'search'] as const) fake.delay(route, 15)
@@ -137,7 +137,7 @@ describe('200 users at once who share connections, and every fifth request given
     )
     for (const one of users) expect(await send(one, 0)).toContain(one.tag)
     for (const route of ['add', 'flush', 'search'] as const) fake.delay(route, 0)
-    console.log(`pool confusion: ${JSON.stringify({ seed: SEED, users: USERS, ...counts })}`)
+    console.log(`pool confusion: ${JSON.stringify({ seed: seed, users: USERS, ...counts })}`)
     expect(foreign).toEqual([])
     expect(counts.aborted).toBeGreaterThan(0)
     await agent.close()
@@ -220,9 +220,9 @@ describe('keys', () => {
         const { status } = await rawGet(at(1).url, [`Authorization: Bearer ${value.replaceAll(/[^\x20-\x7e]/g, '?')}`])
         expect(status).toBe(401)
       }),
-      { numRuns: runs, seed: SEED },
+      { numRuns: runs, seed: seed },
     )
-    console.log(`hostile tokens: ${JSON.stringify({ seed: SEED, tokens: runs })}`)
+    console.log(`hostile tokens: ${JSON.stringify({ seed: seed, tokens: runs })}`)
   })
 })
 

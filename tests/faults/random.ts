@@ -1,7 +1,4 @@
-import { randomInt } from 'node:crypto'
-
-/** What the random decisions of a run follow from; FAULTS_SEED replays them. */
-export const seed = Number(process.env.FAULTS_SEED ?? randomInt(2 ** 31))
+import { seed } from '../helpers/seed.ts'
 
 /** Decisions that follow from the seed and the name of who makes them, whatever others decide meanwhile. */
 export class Decisions {

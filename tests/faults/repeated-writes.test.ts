@@ -6,9 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { createUser, TestUser } from '../helpers/client.ts'
 import { assertAvailable, deployments } from '../helpers/deployments.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
+import { seed } from '../helpers/seed.ts'
 
 const REPLICAS = 3
-const SEED = Number(process.env.FAULTS_SEED ?? Date.now() % 2 ** 31)
 const KILLS = Number(process.env.FAULTS_REPEAT_KILLS ?? 5)
 const CLIENTS = 6
 
@@ -35,9 +35,9 @@ describe('writes that are repeated with their Idempotency-Key, over replicas', (
     })
   })
 
-  it(`have one effect each while replicas are killed ${KILLS} times (seed ${SEED})`, { timeout: 600_000 }, async () => {
+  it(`have one effect each while replicas are killed ${KILLS} times (seed ${seed})`, { timeout: 600_000 }, async () => {
     await withReplicas(async (replicas, restart) => {
-      const random = fc.sample(fc.nat(), { seed: SEED, numRuns: 10_000 })
+      const random = fc.sample(fc.nat(), { seed: seed, numRuns: 10_000 })
       const next = (below: number) => (random.pop() ?? 0) % below
       const user = await createUser(replicas[0]?.url ?? '')
       let isOver = false
@@ -65,7 +65,7 @@ describe('writes that are repeated with their Idempotency-Key, over replicas', (
       await Promise.all(clients)
       const kept = await texts(of(user, replicas[0]))
       expect(kept.toSorted()).toEqual(sent.toSorted())
-      console.log(`${KILLS} kills, ${sent.length} uploads, ${repeated} repetitions, each once; seed ${SEED}`)
+      console.log(`${KILLS} kills, ${sent.length} uploads, ${repeated} repetitions, each once; seed ${seed}`)
     })
   })
 })

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createUser, type TestUser } from '../helpers/client.ts'
 import { deployments } from '../helpers/deployments.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
+import { seed } from '../helpers/seed.ts'
 
 /** Requests per operation and phase. */
 const EXAMPLES = Number(process.env.FAULTS_SCHEMATHESIS ?? 3)
-const SEED = Number(process.env.FAULTS_SEED ?? Date.now() % 2 ** 31)
 /**
  * All that compare an answer with the document. Not that whatever the document allows is taken (`positive_data_acceptance`): rules
  * between fields, the JSON within a form's field and the form of a cursor cannot be said in it.
@@ -62,7 +62,7 @@ afterAll(async () => {
 async function report(options: readonly string[], settings = ''): Promise<{ summary: string; faults: string }> {
   const config = join(dir, 'schemathesis.toml')
   writeFileSync(config, REFUSALS + settings)
-  const given = ['--checks', CHECKS.join(','), '--max-examples', String(EXAMPLES), '--seed', String(SEED), ...options]
+  const given = ['--checks', CHECKS.join(','), '--max-examples', String(EXAMPLES), '--seed', String(seed), ...options]
   const key = ['--header', `Authorization: Bearer ${user.key}`]
   const args = [
     '--config-file',
@@ -89,7 +89,7 @@ describe('every operation', () => {
   it('answers whatever is asked as its document says', async ({ skip }) => {
     if (!command) return skip(missing)
     const { summary, faults } = await report([])
-    console.log(`schemathesis, any ids: seed ${SEED}, ${summary}`)
+    console.log(`schemathesis, any ids: seed ${seed}, ${summary}`)
     expect(faults).toBe('')
     expect(summary).toMatch(/^[1-9]\d* generated/)
   })
@@ -110,7 +110,7 @@ describe('every operation', () => {
       ['--exclude-method', 'DELETE', '--phases', 'fuzzing'],
       `[parameters]\n${settings.join('')}`,
     )
-    console.log(`schemathesis, ids that exist: seed ${SEED}, ${summary}`)
+    console.log(`schemathesis, ids that exist: seed ${seed}, ${summary}`)
     expect(faults).toBe('')
     expect(summary).toMatch(/^[1-9]\d* generated/)
   })

@@ -3,10 +3,11 @@ import { type Step, steps } from '../../src/observability/steps.ts'
 import { createUser, TestUser } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, deployments } from '../helpers/deployments.ts'
 import { type GatewayProcess, type LaunchedGateway, launchGateway } from '../helpers/process.ts'
+import { seed } from '../helpers/seed.ts'
 import { checkJournal } from './check-journal.ts'
 import { checkStorage } from './check-storage.ts'
 import { Journal, newFile } from './journal.ts'
-import { Decisions, seed } from './random.ts'
+import { Decisions } from './random.ts'
 import { inspect, newSite, type Site } from './site.ts'
 
 /** Unset: each step once, on one of the deployments. */

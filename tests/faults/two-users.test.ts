@@ -1,7 +1,7 @@
-import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { seed } from '../helpers/seed.ts'
 import { testDatabaseUrl } from '../helpers/test-database.ts'
 import { Game, type Step } from './two-users/game.ts'
 import { coveredRoutes, operations } from './two-users/operations.ts'
@@ -13,7 +13,6 @@ import { World } from './two-users/world.ts'
 /** Programs in all, and how many of them play at once on the same gateways. The embedded database takes three times as long. */
 const PROGRAMS = Number(process.env.FAULTS_PROGRAMS ?? (testDatabaseUrl ? 150 : 60))
 const AT_ONCE = Number(process.env.FAULTS_AT_ONCE ?? 6)
-const SEED = Number(process.env.FAULTS_SEED ?? randomInt(2 ** 31))
 /** Of a failure's report: runs that program alone, with the seed that stands beside it; shrunk with FAULTS_SHRINK=1. */
 const PATH = process.env.FAULTS_PATH
 const MAX_STEPS = 40
@@ -117,7 +116,7 @@ it('shows no user a byte of another, whatever they do and the backend says', { t
     Array.from({ length: workers }, (_, worker) =>
       fc.assert(fc.asyncProperty(programs, play), {
         numRuns: Math.ceil(PROGRAMS / workers),
-        seed: SEED + worker,
+        seed: seed + worker,
         endOnFailure: process.env.FAULTS_SHRINK !== '1',
         ...(PATH !== undefined && { path: PATH }),
       }),
@@ -126,7 +125,7 @@ it('shows no user a byte of another, whatever they do and the backend says', { t
   const { counts } = world
   const seconds = Math.round((performance.now() - started) / 1000)
   const remains = await world.remains()
-  const summary = { seed: SEED, atOnce: workers, seconds, ...counts, droppedRows: await world.droppedRows() }
+  const summary = { seed: seed, atOnce: workers, seconds, ...counts, droppedRows: await world.droppedRows() }
   console.log(`two users: ${JSON.stringify(summary)}`)
   const failures = runs.flatMap((run) => (run.status === 'rejected' ? [run.reason as Error] : []))
   if (failures[0]) throw failures[0]

@@ -3,21 +3,32 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { migratePglite } from '../../src/db/migrate.ts'
+import type { DatabaseConnection } from '../../src/db/database.ts'
+import { migratePglite, migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
+import { startQueue } from '../../src/jobs/queue.ts'
+import { createLogger } from '../../src/observability/logger.ts'
 
 const cache = 'node_modules/.cache/memory-gateway'
 
-/** Where the migrated, empty PGlite is kept: initdb takes seconds, loading a dump does not. */
+/** Where the migrated, empty PGlite with the tables of the job queue is kept: making them takes seconds, loading a dump does not. */
 export function templatePath(): string {
-  const hash = createHash('sha256').update(readFileSync('node_modules/@electric-sql/pglite/package.json'))
-  for (const file of readdirSync('drizzle')
-    .filter((name) => name.endsWith('.sql'))
-    .toSorted()) {
-    hash.update(readFileSync(join('drizzle', file)))
+  const hash = createHash('sha256')
+  const migrations = readdirSync('drizzle').filter((name) => name.endsWith('.sql'))
+  for (const file of [
+    'node_modules/@electric-sql/pglite/package.json',
+    'node_modules/pg-boss/package.json',
+    'src/jobs/queue.ts',
+    ...migrations.toSorted().map((name) => join('drizzle', name)),
+  ]) {
+    hash.update(readFileSync(file))
   }
   return join(cache, `pglite-${hash.digest('hex').slice(0, 16)}.tar`)
 }
+
+/** The database on the test server that others of this run are copied from, migrated and empty too. */
+export const postgresTemplate = () => `gateway_test_${process.env.GATEWAY_TEST_RUN}_template`
 
 /** Puts the migrated, empty database where a gateway with this STORAGE_DIR looks for its own. */
 export function placeTemplate(storageDir: string): void {
@@ -30,6 +41,8 @@ export function placeTemplate(storageDir: string): void {
 export default async function setup(): Promise<() => Promise<void>> {
   process.env.GATEWAY_TEST_RUN = randomBytes(4).toString('hex')
   if (!existsSync(templatePath())) await makeTemplate(templatePath())
+  const { TEST_DATABASE_URL: serverUrl } = process.env
+  if (serverUrl) await makePostgresTemplate(serverUrl)
   return dropDatabases
 }
 
@@ -37,6 +50,7 @@ async function makeTemplate(path: string): Promise<void> {
   mkdirSync(cache, { recursive: true })
   const database = await openPglite({})
   await migratePglite(database.client)
+  await makeQueue(database, undefined)
   const dump = await database.client.dumpDataDir('none')
   const part = `${path}.${process.pid}`
   writeFileSync(part, Buffer.from(await dump.arrayBuffer()))
@@ -45,6 +59,24 @@ async function makeTemplate(path: string): Promise<void> {
     if (name.endsWith('.tar') && join(cache, name) !== path) rmSync(join(cache, name), { force: true })
   }
   await database.close()
+}
+
+async function makePostgresTemplate(serverUrl: string): Promise<void> {
+  const admin = postgres(serverUrl, { max: 1, onnotice: () => {} })
+  await admin.unsafe(`create database ${postgresTemplate()}`)
+  await admin.end()
+  const url = new URL(serverUrl)
+  url.pathname = `/${postgresTemplate()}`
+  await migratePostgres(url.href)
+  const database = await openPostgres({ url: url.href, maxConnections: 1 })
+  await makeQueue(database, url.href)
+  await database.close()
+}
+
+async function makeQueue(database: DatabaseConnection, postgresUrl: string | undefined): Promise<void> {
+  const log = createLogger({ level: 'silent', format: 'json' })
+  const queue = await startQueue(database, { postgresUrl, pollSeconds: undefined, log })
+  await queue.stop()
 }
 
 async function dropDatabases(): Promise<void> {

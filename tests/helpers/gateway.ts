@@ -10,7 +10,7 @@ import { readEnv } from '../../src/config/env.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { createServices, type Services } from '../../src/services.ts'
-import { templatePath } from './database-template.ts'
+import { postgresTemplate, templatePath } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface TestGateway {
@@ -24,7 +24,7 @@ export interface TestGateway {
 /** A whole gateway in this process, on a real socket: PGlite in memory, or a database of its own on the test server. */
 export async function startGateway(settings: Record<string, string> = {}): Promise<TestGateway> {
   const dir = mkdtempSync(join(tmpdir(), 'gateway-'))
-  const server = testDatabaseUrl ? await createPostgresDatabase(testDatabaseUrl) : undefined
+  const server = testDatabaseUrl ? await createPostgresDatabase(testDatabaseUrl, postgresTemplate()) : undefined
   const config = loadConfig(
     readEnv({
       STORAGE_DIR: dir,

@@ -2,6 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
+/** The environment of our processes, besides their settings. */
+export const inherited = {
+  PATH: process.env.PATH ?? '',
+  HOME: process.env.HOME ?? '',
+  // Node keeps there what it compiled: half a second less at each start.
+  NODE_COMPILE_CACHE: 'node_modules/.cache/memory-gateway/compiled',
+}
+
 export interface GatewayProcess {
   readonly url: string
   readonly pid: number
@@ -72,7 +80,6 @@ export async function failToStart(settings: Record<string, string>): Promise<{ c
 }
 
 function startProcess(settings: Record<string, string>, nodeArguments: readonly string[] = []): ChildProcess {
-  const inherited = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' }
   return spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
     env: { ...inherited, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,19 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import type { DatabaseConnection } from '../../src/db/database.ts'
-import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { templatePath } from './database-template.ts'
+import { postgresTemplate, templatePath } from './database-template.ts'
 
 /** A server on which tests may create databases, or undefined: then they run on PGlite. */
 export const testDatabaseUrl = process.env.TEST_DATABASE_URL
 
-/** Creates an empty database on the test server; returns its URL and what drops it. */
-export async function createPostgresDatabase(serverUrl: string): Promise<{ url: string; drop: () => Promise<void> }> {
+/** Creates a database on the test server, empty or as its template; returns its URL and what drops it. */
+export async function createPostgresDatabase(
+  serverUrl: string,
+  template = 'template1',
+): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `gateway_test_${process.env.GATEWAY_TEST_RUN}_${randomBytes(6).toString('hex')}`
   const admin = postgres(serverUrl, { max: 1, onnotice: () => {} })
-  await admin.unsafe(`create database ${name}`)
+  await admin.unsafe(`create database ${name} template ${template}`)
   await admin.end()
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
@@ -31,8 +33,7 @@ export async function createPostgresDatabase(serverUrl: string): Promise<{ url: 
 /** A migrated, empty database: PGlite in memory, or a new one on the server that TEST_DATABASE_URL names. */
 export async function openTestDatabase(): Promise<DatabaseConnection> {
   if (!testDatabaseUrl) return openPglite({ loadDataDir: new Blob([new Uint8Array(readFileSync(templatePath()))]) })
-  const { url, drop } = await createPostgresDatabase(testDatabaseUrl)
-  await migratePostgres(url)
+  const { url, drop } = await createPostgresDatabase(testDatabaseUrl, postgresTemplate())
   const connection = await openPostgres({ url, maxConnections: 5 })
   return {
     ...connection,

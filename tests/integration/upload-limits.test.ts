@@ -233,6 +233,20 @@ describe('uploads of one user at a time', () => {
     expect((await send([], { body }))?.status).toBe(200)
   })
 
+  it('are refused where all places of the process are taken, before any key is looked up', async () => {
+    using places = new DisposableStack()
+    for (let taken = 0; taken < gateway.services.limits.uploads; taken++) places.use(gateway.services.uploads.enter())
+    const wrong = { authorization: `Bearer ${user.key.slice(0, -1)}${user.key.endsWith('a') ? 'b' : 'a'}` }
+    for (const headers of [{}, wrong]) {
+      const refused = await send(fields(), { headers })
+      expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable' } } })
+      expect(refused?.headers.get('retry-after')).toBe('1')
+    }
+    places.dispose()
+    expect((await send(fields(), { headers: wrong }))?.status).toBe(401)
+    expect((await send(fields()))?.status).toBe(200)
+  })
+
   // Only the embedded database, with its one connection, lets a test hold up the look at a key.
   it.skipIf(testDatabaseUrl)('end also if the connection breaks while the key is still being checked', async () => {
     const before = await inFlight()

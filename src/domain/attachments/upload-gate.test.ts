@@ -17,8 +17,10 @@ describe('the upload gate', () => {
     const places = [uploads.enter(), uploads.enter(), uploads.enter()]
     const full = { code: 'unavailable', retryAfter: 1, details: { max_uploads: 3 } }
     expect(() => uploads.enter()).toThrow(expect.objectContaining(full))
+    expect(() => uploads.checkRoom()).toThrow(expect.objectContaining(full))
     places[0]?.[Symbol.dispose]()
     places[0]?.[Symbol.dispose]()
+    expect(() => uploads.checkRoom()).not.toThrow()
     expect(() => uploads.enter()).not.toThrow()
     expect(() => uploads.enter()).toThrow(expect.objectContaining(full))
   })

@@ -27,9 +27,14 @@ export class UploadGate {
     this.#events = events
   }
 
+  /** `unavailable` if all places are taken: to be asked before anything is done for a caller who will need one. */
+  checkRoom(): void {
+    if (this.#inFlight >= this.#limits.uploads) throw full(this.#limits.uploads)
+  }
+
   /** A place for one upload of a known caller; dispose of it when the upload is over. `unavailable` if all are taken. */
   enter(): Disposable {
-    if (this.#inFlight >= this.#limits.uploads) throw full(this.#limits.uploads)
+    this.checkRoom()
     this.#inFlight++
     return this.#begin(() => this.#inFlight--)
   }

@@ -3,7 +3,7 @@ import type { Injection } from '../chat-format.ts'
 import type { Edit, JsonSpans } from '../json-spans.ts'
 import { coherentHistory, grouped, withoutTools } from './history.ts'
 import { insertAfterLeading } from './insertion.ts'
-import { readMessages } from './messages-read.ts'
+import { continuesThread, readMessages } from './messages-read.ts'
 import { parsedFields } from './parsed.ts'
 
 /** The pictures that the API takes. */
@@ -14,7 +14,7 @@ const OPENING = { role: 'user', content: [{ type: 'text', text: '[Earlier messag
 
 export function injectIntoMessages(spans: JsonSpans, { block, history }: Injection): Edit[] {
   const messages = spans.member('messages')
-  if (!messages || spans.kind(messages) !== 'array') return []
+  if (!messages || spans.kind(messages) !== 'array' || continuesThread(spans)) return []
   const turns = coherentHistory(history, () => readMessages(spans).turns)
   const values = messagesOf(hasTools(spans) ? turns : withoutTools(turns))
   return [

@@ -19,7 +19,13 @@ export function readMessages(spans: JsonSpans): SentChat {
   const messages = spans.member('messages')
   const turns: ChatTurn[] = []
   if (messages) for (const element of spans.elements(messages)) turns.push(...turnsOf(fieldsOf(spans.parse(element))))
-  return { turns, systemRole: 'system', serverState: false }
+  return { turns, systemRole: 'system', serverState: continuesThread(spans) }
+}
+
+/** The provider holds the conversation, with its instructions and tools: it refuses a request that brings them again. */
+export function continuesThread(spans: JsonSpans): boolean {
+  const thread = spans.member('thread')
+  return thread !== undefined && fieldsOf(spans.parse(thread)).type === 'continue'
 }
 
 /** What the model says: in a message of a request, or in an answer. What it only thought is left out. */

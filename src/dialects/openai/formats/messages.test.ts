@@ -110,6 +110,17 @@ describe('reading messages', () => {
 })
 
 describe('adding memory to messages', () => {
+  it('adds nothing to a request that continues a conversation which the provider holds', () => {
+    const given = (thread: unknown) => JSON.stringify({ thread, messages: [{ role: 'user', content: 'And in Rome?' }] })
+    const held = (body: string) => format.read(Buffer.from(body), new JsonSpans(Buffer.from(body))).serverState
+    const continued = given({ type: 'continue', previous_message_id: 'msg_1' })
+    expect([inject(continued, 'A block.', [user('Hi')]), held(continued)]).toEqual([continued, true])
+    for (const other of [given({ type: 'create' }), given(null), given('continue')]) {
+      expect(held(other)).toBe(false)
+      expect(JSON.parse(inject(other, 'A block.'))).toMatchObject({ system: [{ type: 'text', text: 'A block.' }] })
+    }
+  })
+
   const block = { type: 'text', text: 'BLOCK' }
   const hi = '"messages":[{"role":"user","content":"Hi"}]'
 
