@@ -234,7 +234,7 @@ describe('a chat while', () => {
       expect(seen.ms).toBeLessThan(MEMORY_WAIT_MS + SLACK_MS)
       expect(provider.calls.at(-1)?.body.toString()).toContain('My name is Alex.')
       expect(await thread.stored()).toHaveLength(4)
-      console.log(`backend ${mode}: chat of ${seen.ms} ms, memory ${seen.headers['x-memory-ms']} ms`)
+      console.log(`backend ${mode}: chat of ${seen.ms} ms, memory ${String(seen.headers['x-memory-ms'])} ms`)
     },
   )
 })
@@ -373,7 +373,7 @@ describe('a provider that', () => {
       })
       await healthy()
       const before = await residentMiB()
-      const taken = await readFlood(thread, 64 * 2 ** 20)
+      const taken = await readFlood(64 * 2 ** 20)
       const after = await residentMiB()
       await until(
         async () => isOpen,
@@ -391,8 +391,8 @@ describe('a provider that', () => {
   )
 })
 
-/** Takes so much of the answer in steps, stands still for a second, and leaves. Resolves with what it took. */
-async function readFlood(thread: ReturnType<typeof newThread>, bytes: number): Promise<number> {
+/** A chat in the newest thread: takes so much of the answer, stands still for a second, and leaves. Resolves with what it took. */
+async function readFlood(bytes: number): Promise<number> {
   const { promise: left, resolve } = Promise.withResolvers<number>()
   const sent: ClientRequest = request(`${gateway.url}/v1/chat/completions`, {
     method: 'POST',
@@ -420,7 +420,6 @@ async function readFlood(thread: ReturnType<typeof newThread>, bytes: number): P
     })
   })
   sent.end(JSON.stringify(question('Flood me', [], { stream: true })))
-  void thread
   return left
 }
 

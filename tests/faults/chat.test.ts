@@ -22,6 +22,8 @@ import { Decisions } from './random.ts'
 import { Replica } from './replicas.ts'
 import { inspect, newSite, type Site } from './site.ts'
 
+/** Of the long form. */
+const KILLS = Number(process.env.FAULTS_CHAT_KILLS ?? 100)
 const CLIENTS = 8
 const USERS = 3
 const SETTLE_MS = 200_000
@@ -52,8 +54,8 @@ function settingsOf(site: Site): Record<string, string> {
 }
 
 const campaigns = [
-  { name: 'embedded defaults', replicas: 1, kills: isLong ? 40 : 1, each: 8 },
-  { name: 'PostgreSQL', replicas: 2, kills: isLong ? 100 : 2, each: 12 },
+  { name: 'embedded defaults', replicas: 1, kills: isLong ? Math.ceil(KILLS / 2) : 1, each: 8 },
+  { name: 'PostgreSQL', replicas: 2, kills: isLong ? KILLS : 2, each: 12 },
 ]
 
 describe.concurrent.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, replicas, kills, each }) => {

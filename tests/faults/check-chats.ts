@@ -62,7 +62,7 @@ function checkOrder(chats: readonly SentChat[], order: readonly string[], findin
   for (const own of Map.groupBy(chats, ({ client }) => client).values()) {
     const places = own.map(({ marker }) => order.indexOf(marker)).filter((place) => place !== -1)
     if (places.some((place, index) => place < (places[index - 1] ?? -1)))
-      findings.disordered.push(`${own[0]?.thread}: ${places}`)
+      findings.disordered.push(`${own[0]?.thread}: ${places.join()}`)
   }
 }
 
@@ -82,7 +82,8 @@ async function compare(
   }
   const hashes = await Promise.all(filesOf(found.question).map((path) => hashAt(url, sent.user, path)))
   const expected = sent.files.map(({ sha256 }) => sha256)
-  if (hashes.join() !== expected.join()) findings.different.push(`${name}: files ${hashes} instead of ${expected}`)
+  if (hashes.join() !== expected.join())
+    findings.different.push(`${name}: files ${hashes.join()} instead of ${expected.join()}`)
 }
 
 function exchangesOf(messages: readonly Shown[], name: string, findings: ChatFindings): Exchanged[] {
