@@ -57,9 +57,10 @@ async function checkThread(chats: readonly SentChat[], url: string, findings: Ch
   checkOrder(chats, [...there.keys()], findings)
 }
 
-/** Each client's own chats came one after the other. */
+/** Each client's own chats came one after the other. One that was late may be saved behind the next: its client went on before it was. */
 function checkOrder(chats: readonly SentChat[], order: readonly string[], findings: ChatFindings): void {
-  for (const own of Map.groupBy(chats, ({ client }) => client).values()) {
+  const inTime = chats.filter(({ outcome }) => outcome !== 'late')
+  for (const own of Map.groupBy(inTime, ({ client }) => client).values()) {
     const places = own.map(({ marker }) => order.indexOf(marker)).filter((place) => place !== -1)
     if (places.some((place, index) => place < (places[index - 1] ?? -1)))
       findings.disordered.push(`${own[0]?.thread}: ${places.join()}`)
