@@ -486,7 +486,7 @@ describe('a client that leaves at any byte', () => {
   })
 })
 
-const LARGE = isLong ? 16 : 6
+const LARGE = isLong ? 16 : 4
 
 it(`${LARGE} chats with 20 MiB each at a time leave nothing in memory`, async () => {
   const own = mkdtempSync(join(dir, 'large-'))
