@@ -65,14 +65,21 @@ export function bearerToken(c: HttpContext): string | undefined {
   return /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
 }
 
-/** Node reads a header as Latin-1; clients send UTF-8, as they do in a body. Empty is as good as none. */
+/** A byte order mark is a character like any other: what differs by one is another name. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Node reads a header as Latin-1; clients send UTF-8, as they do in a body. Empty is as good as none. `invalid_request` for bytes that are
+ * no UTF-8: read in another way they might be the name of somebody else.
+ */
 export function headerText(c: HttpContext, name: string): string | undefined {
-  const value = c.req.header(name)?.trim()
+  // The spaces around it are gone already. What `trim` takes beyond those may be the last byte of a letter.
+  const value = c.req.header(name)
   if (!value) return undefined
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+    return UTF8.decode(Buffer.from(value, 'latin1'))
   } catch {
-    return value
+    throw new GatewayError('invalid_request', `${name} must be UTF-8.`)
   }
 }
 

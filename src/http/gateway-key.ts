@@ -119,9 +119,14 @@ function shownKeys(c: HttpContext): { secret: string | undefined; passThrough: P
 function providerKey(c: HttpContext): PassThrough | undefined {
   for (const header of ['authorization', 'x-api-key'] as const) {
     const value = c.req.header(header)?.trim()
-    if (value && !isOurs(value.split(/ +/).at(-1))) return { header, value }
+    if (value && !hasOurKey(value)) return { header, value }
   }
   return undefined
+}
+
+/** Whether there is a key of the gateway's in a header, whatever else is in it. */
+export function hasOurKey(value: string): boolean {
+  return value.includes('_') && value.split(/[^\w-]+/).some(isOurs)
 }
 
 function isOurs(value: string | undefined): boolean {

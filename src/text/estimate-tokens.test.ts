@@ -85,4 +85,10 @@ describe('an estimate of tokens', () => {
       }),
     )
   })
+
+  it('of a very long text is near that of all of it', () => {
+    const line = 'The quick brown fox jumps over the lazy dog, 42 times.\n'
+    const all = 20_000 * estimateTokens(line)
+    expect(Math.abs(estimateTokens(line.repeat(20_000)) / all - 1)).toBeLessThan(0.05)
+  })
 })

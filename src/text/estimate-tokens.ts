@@ -22,11 +22,20 @@ const LONG_LENGTH = 12
 const LATIN = /\p{Script=Latin}/u
 const HANGUL = /\p{Script=Hangul}/u
 
+/** Of a longer text only this much is looked at, half of it at each end: one of megabytes would hold up everybody else. */
+const MOST_CHARACTERS = 400_000
+
 /**
  * How many tokens a text has for a language model: an estimate, none is asked. Of chats, code, documents and JSON it is within 15 % of what
  * GPT-4o and later models count, mostly above; in rarer languages, and where there are no words, it is further off.
  */
 export function estimateTokens(text: string): number {
+  if (text.length <= MOST_CHARACTERS) return Math.ceil(tokensOf(text))
+  const half = MOST_CHARACTERS / 2
+  return Math.ceil(((tokensOf(text.slice(0, half)) + tokensOf(text.slice(-half))) * text.length) / MOST_CHARACTERS)
+}
+
+function tokensOf(text: string): number {
   let tokens = 0
   for (const [, east, lead, word, signs] of text.matchAll(PIECES)) {
     if (east !== undefined) tokens += east.length * EAST_ASIAN
@@ -34,7 +43,7 @@ export function estimateTokens(text: string): number {
     else if (signs !== undefined) tokens += tokensOfSigns(signs)
     else tokens += 1
   }
-  return Math.ceil(tokens)
+  return tokens
 }
 
 function tokensOfWord(word: string): number {

@@ -148,6 +148,14 @@ describe('an exchange', () => {
   })
 })
 
+it('an exchange of more turns than anybody has is stored from its end', async () => {
+  const turns = Array.from({ length: 2_010 }, (_, index) => said('user', `number ${index}`))
+  await beginExchange(ctx, thread, turns).finish(said('assistant', 'So many!'), { model: 'test/model' })
+  const stored = await findThread(ctx, thread.externalId)
+  const { messages, total } = await listThreadMessages(ctx, stored, { limit: 1, offset: 0, order: 'asc' })
+  expect([total, messages[0]?.content]).toEqual([2_001, [expect.objectContaining({ text: 'number 10' })]])
+})
+
 describe('a file of an exchange', () => {
   it.each([
     ['unsupported', inlineFile(Buffer.from([0, 1, 2, 3, 4, 5, 6, 7]), 'x.bin', 'doc')],

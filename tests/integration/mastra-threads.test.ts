@@ -114,6 +114,18 @@ describe('a thread', () => {
     expect((await askThreads(app(), 'GET', at(remade.id, '/messages'))).body).toEqual({ messages: [], total: 0 })
   })
 
+  it('has metadata that do not grow without end', async () => {
+    const thread = await make()
+    const answers: number[] = []
+    for (const name of ['a', 'b', 'c']) {
+      const body = { metadata: { [name]: 'x'.repeat(500_000) } }
+      answers.push((await askThreads(app(), 'PATCH', at(thread.id), body)).status)
+    }
+    expect(answers).toEqual([200, 200, 400])
+    const { body } = await askThreads(app(), 'PATCH', at(thread.id), { metadata: { a: null, c: 1 } })
+    expect(Object.keys(body.thread.metadata).toSorted()).toEqual(['a', 'b', 'c'])
+  })
+
   it('is one of the list of its resource, the last changed first, in pages', async () => {
     const resourceId = someone()
     const [first, second, third] = [await make({ resourceId }), await make({ resourceId }), await make({ resourceId })]

@@ -183,9 +183,13 @@ const NOT_PASSED = new Set([
 
 function passedHeaders(headers: IncomingHttpHeaders): Record<string, string | string[] | undefined> {
   const passed: Record<string, string | string[] | undefined> = {}
-  const named = headers.connection?.toLowerCase().split(/\s*,\s*/)
+  // Its type does not tell of one that came twice.
+  const { connection = '' }: Readonly<Record<string, string | string[] | undefined>> = headers
+  const named = String(connection)
+    .toLowerCase()
+    .split(/\s*,\s*/)
   for (const name in headers) {
-    if (!NOT_PASSED.has(name) && !name.startsWith('access-control-') && !named?.includes(name))
+    if (!NOT_PASSED.has(name) && !name.startsWith('access-control-') && !named.includes(name))
       passed[name] = headers[name]
   }
   return passed

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { hasOurKey } from '../../http/gateway-key.ts'
 import type { AnswerHead } from '../../ports/model-gateway.ts'
 
 /** Of the connection to the gateway, of what stands before it, and the gateway's own: not the provider's business. */
@@ -37,7 +38,10 @@ export function passedHeaders(incoming: IncomingMessage, isRead: boolean): strin
     const name = (rawHeaders[at] ?? '').toLowerCase()
     if (KEPT_BACK.has(name) || name.startsWith('x-forwarded-') || named?.includes(name)) continue
     if (isRead && name === 'accept-encoding') continue
-    passed.push(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
+    const value = rawHeaders[at + 1] ?? ''
+    // Some clients send their key in a header of their own too.
+    if (hasOurKey(value)) continue
+    passed.push(rawHeaders[at] ?? '', value)
   }
   if (isRead) passed.push('accept-encoding', 'identity')
   return passed

@@ -23,12 +23,17 @@ export const CLOSE_ARRAY = 0x5d
 export const OPEN_OBJECT = 0x7b
 export const CLOSE_OBJECT = 0x7d
 
+/** How many more values there may be. */
+export interface Budget {
+  left: number
+}
+
 /** The end of the value at `at`. */
-export function valueEnd(bytes: Buffer, at: number): number {
-  if (bytes[at] !== OPEN_OBJECT && bytes[at] !== OPEN_ARRAY) return scalarEnd(bytes, at)
+export function valueEnd(bytes: Buffer, at: number, budget: Budget = { left: Number.POSITIVE_INFINITY }): number {
   const closers: number[] = []
   let next = at
   for (;;) {
+    if (--budget.left < 0) throw new JsonSpanError('too many values', next)
     const first = bytes[next]
     if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
       if (closers.length === MAX_DEPTH) throw new JsonSpanError('it nests too deep', next)

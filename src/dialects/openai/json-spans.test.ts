@@ -122,6 +122,10 @@ describe('JsonSpans', () => {
     const many = (count: number) => `{${Array.from({ length: count }, (_, index) => `"${index}":0`).join()}}`
     expect(() => spansOf(many(1_000))).not.toThrow()
     expect(() => spansOf(many(1_001))).toThrow('too many members')
+    // In all members together, at any depth.
+    const values = (count: number) => `{"a":[${'0,'.repeat(100_000)}0],"b":{"c":[${'{"d":0},'.repeat(count)}0]}}`
+    expect(() => spansOf(values(70_000))).not.toThrow()
+    expect(() => spansOf(values(80_000))).toThrow('too many values')
   })
 
   it('reads strings in a time that grows with their length alone', () => {

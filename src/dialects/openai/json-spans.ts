@@ -1,4 +1,5 @@
 import {
+  type Budget,
   CLOSE_ARRAY,
   CLOSE_OBJECT,
   COMMA,
@@ -27,6 +28,8 @@ export interface Edit extends Span {
 
 /** Real bodies have some dozens. */
 const MAX_MEMBERS = 1_000
+/** Of the whole body, each element and member being one. Long chats have some ten thousands; time for reading goes by these, not by bytes. */
+const MAX_VALUES = 250_000
 /** In bytes, escapes included. What is longer is none of the names that anything here asks for. */
 const LONGEST_NAME = 200
 
@@ -35,7 +38,7 @@ const LONGEST_NAME = 200
  * byte for byte, everywhere else. Construction checks the structure in one pass, linear in the length and without
  * recursion; what stands inside strings is not looked at. A BOM before the text is allowed.
  *
- * @throws JsonSpanError if the text is no JSON object, nests deeper than 500 levels, or has more than 1,000 members.
+ * @throws JsonSpanError if the text is no JSON object, nests deeper than 500 levels, or has more than 1,000 members or 250,000 values.
  */
 export class JsonSpans {
   readonly root: Span
@@ -49,12 +52,14 @@ export class JsonSpans {
     const start = skipSpace(bytes, bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0)
     if (bytes[start] !== OPEN_OBJECT) throw new JsonSpanError('an object is expected', start)
     let count = 0
-    const end = this.#walkObject(start, (name, value) => {
+    const budget = { left: MAX_VALUES }
+    const visit = (name: string | undefined, value: Span) => {
       if (++count > MAX_MEMBERS) throw new JsonSpanError('too many members', value.start)
       if (name === undefined) return
       if (this.#members.has(name)) this.#repeated.set(name, value.start)
       else this.#members.set(name, value)
-    })
+    }
+    const end = this.#walkObject(start, visit, budget)
     const after = skipSpace(bytes, end)
     if (after < bytes.length) throw new JsonSpanError('something follows the object', after)
     this.root = { start, end }
@@ -129,13 +134,13 @@ export class JsonSpans {
   }
 
   /** Visits the members of the object at `at`; a name is undefined if it is too long to be one that matters. */
-  #walkObject(at: number, visit: (name: string | undefined, value: Span) => void): number {
+  #walkObject(at: number, visit: (name: string | undefined, value: Span) => void, budget?: Budget): number {
     const bytes = this.#bytes
     let next = skipSpace(this.#bytes, at + 1)
     if (bytes[next] === CLOSE_OBJECT) return next + 1
     for (;;) {
       const start = valueStart(this.#bytes, next)
-      const end = valueEnd(this.#bytes, start)
+      const end = valueEnd(this.#bytes, start, budget)
       visit(this.#nameAt(next), { start, end })
       next = skipSpace(this.#bytes, end)
       if (bytes[next] === CLOSE_OBJECT) return next + 1

@@ -1,5 +1,10 @@
+import { ByteCollector } from '../../http/byte-collector.ts'
+
 /** An event that is longer goes on in parts. */
 const MAX_HELD = 256 * 1024
+/** In bytes, without its last one: what ends an event is four at most. */
+const LONGEST_END = 3
+const NOTHING = Buffer.alloc(0)
 const LF = 0x0a
 const CR = 0x0d
 
@@ -8,8 +13,9 @@ const CR = 0x0d
  * stream whose source breaks off can still be ended with an event of ours.
  */
 export class WholeEvents {
-  #held: Buffer[] = []
-  #heldBytes = 0
+  readonly #held = new ByteCollector()
+  /** The last bytes of what is held: the end of an event may have begun in them. */
+  #tail: Buffer = NOTHING
   #isCut = false
 
   /** True if what was let through ends within an event. */
@@ -20,23 +26,34 @@ export class WholeEvents {
   /** What may go on; undefined: nothing yet. */
   push(chunk: Buffer): Buffer | undefined {
     // Nearly always a chunk is some whole events, and what it brings is what goes out.
-    if (this.#heldBytes === 0 && endsEvent(chunk)) return this.#pass(chunk, false)
-    const bytes = this.#heldBytes === 0 ? chunk : Buffer.concat([...this.#held, chunk])
-    const end = lastEventEnd(bytes)
-    const isTooLong = bytes.length - end > MAX_HELD
-    const passed = isTooLong ? bytes : bytes.subarray(0, end)
-    const rest = bytes.subarray(passed.length)
-    this.#held = rest.length > 0 ? [rest] : []
-    this.#heldBytes = rest.length
-    return passed.length > 0 ? this.#pass(passed, isTooLong) : undefined
+    if (this.#held.size === 0 && endsEvent(chunk)) return this.#pass(chunk, false)
+    const seen = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk])
+    const end = lastEventEnd(seen) - this.#tail.length
+    if (end > 0) {
+      this.#held.add(chunk.subarray(0, end))
+      const whole = this.#release()
+      this.#hold(chunk.subarray(end))
+      return this.#pass(whole, false)
+    }
+    this.#hold(chunk, seen)
+    return this.#held.size > MAX_HELD ? this.#pass(this.#release(), true) : undefined
   }
 
   /** What was held back, when no more comes. */
   rest(): Buffer | undefined {
-    const [rest] = this.#held
-    this.#held = []
-    this.#heldBytes = 0
-    return rest
+    return this.#held.size > 0 ? this.#release() : undefined
+  }
+
+  #hold(chunk: Buffer, seen = chunk): void {
+    this.#tail = seen.subarray(-LONGEST_END)
+    if (chunk.length > 0) this.#held.add(chunk)
+  }
+
+  #release(): Buffer {
+    const bytes = this.#held.bytes()
+    this.#held.clear()
+    this.#tail = NOTHING
+    return bytes
   }
 
   #pass(bytes: Buffer, isCut: boolean): Buffer {

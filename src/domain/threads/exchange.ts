@@ -9,6 +9,9 @@ import { storeExchange } from './store-exchange.ts'
 import { takeInTurns } from './take-in-turns.ts'
 import type { ThreadContext, ThreadRow } from './thread-context.ts'
 
+/** Of an exchange the newest so many are kept: a request of megabytes can hold tens of thousands of short ones. */
+const MOST_TURNS = 2_000
+
 /** What a client newly said in a thread, while the model answers. */
 export interface Exchange {
   /**
@@ -42,7 +45,13 @@ class OpenExchange implements Exchange {
     this.#thread = thread
     // Nothing of a file stays in memory: many exchanges wait for their models at a time, and for long.
     this.#spool = ctx.services.spool.open({ memoryBytes: 0 })
-    this.#messages = this.#takeIn(turns)
+    if (turns.length > MOST_TURNS) {
+      ctx.log.warn(
+        { threadId: thread.id, turns: turns.length },
+        'of a very long exchange only the newest turns are kept',
+      )
+    }
+    this.#messages = this.#takeIn(turns.slice(-MOST_TURNS))
     this.#messages.catch(() => {})
     ctx.services.exchanges.add(this.#ended.promise)
   }

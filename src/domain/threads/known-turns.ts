@@ -22,7 +22,8 @@ interface Group {
   /** Exclusive. */
   readonly to: number
   readonly isAnswer: boolean
-  readonly key: string
+  /** Equal for groups that say the same; none of the stored groups has that of one that says what none of them says. */
+  readonly key: number
   readonly files: readonly File[]
 }
 
@@ -43,8 +44,14 @@ const MOST_GROUPS = 500
  */
 export function knownTurns(sent: readonly ChatTurn[], stored: readonly StoredTurn[]): KnownTurns {
   if (stored.length === 0) return { newFrom: 0, resent: new Set() }
-  const ours = groupsOf(stored, (turn) => turn, storedFiles)
-  const theirs = groupsOf(sent, comparable, sentFiles)
+  const numbers = new Map<string, number>()
+  const ours = groupsOf(
+    stored,
+    (turn) => turn,
+    storedFiles,
+    (key) => numberOf(numbers, key),
+  )
+  const theirs = groupsOf(sent, comparable, sentFiles, (key) => numbers.get(key) ?? UNKNOWN)
   // What follows the thread's end is new, also if it has been said before.
   const run = longest(runsToTheEnd(theirs, ours)) ?? longest(runsFromTheStart(theirs, ours))
   const newFrom = firstNew(sent, theirs, ours, run)
@@ -89,7 +96,7 @@ function* runsToTheEnd(theirs: readonly Group[], ours: readonly Group[]): Genera
     let length = 0
     while (isSame(theirs[sentTo - 1 - length], ours[ours.length - 1 - length])) length++
     const sentFrom = sentTo - length
-    if (length === 0 || (sentFrom > 0 && !isTelling(theirs.slice(sentFrom, sentTo)))) continue
+    if (length === 0 || (sentFrom > 0 && !isTelling(theirs, sentFrom, sentTo))) continue
     yield { sentFrom, sentTo, storedFrom: ours.length - length, storedTo: ours.length }
   }
 }
@@ -99,13 +106,16 @@ function* runsFromTheStart(theirs: readonly Group[], ours: readonly Group[]): Ge
   for (let storedFrom = 0; storedFrom < ours.length; storedFrom++) {
     let length = 0
     while (isSame(theirs[length], ours[storedFrom + length])) length++
-    if (!isTelling(theirs.slice(0, length))) continue
+    if (!isTelling(theirs, 0, length)) continue
     yield { sentFrom: 0, sentTo: length, storedFrom, storedTo: storedFrom + length }
   }
 }
 
-function isTelling(run: readonly Group[]): boolean {
-  return run.length > 1 && run.some(({ isAnswer }) => isAnswer)
+function isTelling(groups: readonly Group[], from: number, to: number): boolean {
+  if (to - from < 2) return false
+  // Every second group is an answer, but in chats that nobody has.
+  for (let at = from; at < to; at++) if (groups[at]?.isAnswer) return true
+  return false
 }
 
 function longest(runs: Iterable<Run>): Run | undefined {
@@ -148,10 +158,21 @@ function isSame(sent: Group | undefined, stored: Group | undefined): boolean {
   )
 }
 
+const UNKNOWN = -1
+
+/** They are compared by the million: numbers are, in no time. */
+function numberOf(numbers: Map<string, number>, key: string): number {
+  const known = numbers.get(key)
+  if (known !== undefined) return known
+  numbers.set(key, numbers.size)
+  return numbers.size - 1
+}
+
 function groupsOf<T>(
   turns: readonly T[],
   toComparable: (turn: T) => ComparableTurn,
   filesOf: (turn: T) => readonly File[],
+  toNumber: (fingerprint: string) => number,
 ): Group[] {
   const groups: Group[] = []
   for (let from = 0; from < turns.length; ) {
@@ -166,14 +187,14 @@ function groupsOf<T>(
       whole.push(turn)
       to++
     }
-    const key = fingerprint({
+    const print = fingerprint({
       role: whole[0]?.role ?? 'user',
       text: whole.map(({ text }) => text).join('\n'),
       toolCalls: whole.flatMap(({ toolCalls }) => toolCalls),
       toolCallId: whole[0]?.toolCallId,
     })
     const isAnswer = whole[0]?.role === 'assistant'
-    groups.push({ from, to, isAnswer, key, files: turns.slice(from, to).flatMap(filesOf) })
+    groups.push({ from, to, isAnswer, key: toNumber(print), files: turns.slice(from, to).flatMap(filesOf) })
     from = to
   }
   return groups

@@ -35,6 +35,11 @@ describe('the text of a turn', () => {
   })
 })
 
+it('the text of a turn is cut where no model reads on', () => {
+  const said = turnText({ parts: [text('🎉'.repeat(3 * 1024 * 1024))] })
+  expect([said.length, said.isWellFormed()]).toEqual([4 * 1024 * 1024, true])
+})
+
 describe('the tokens of a turn', () => {
   const picture = readFileSync('tests/simple-multimodal-image.png')
 
@@ -92,4 +97,11 @@ describe('a fingerprint', () => {
       { role: 'tool', parts: [text('5')], toolCallId: 'b' },
     ],
   ])('tells %s apart', (_, one, other) => expect(print(one)).not.toBe(print(other)))
+
+  it('of a text full of beginnings of placeholders takes no longer than of another', () => {
+    // Looked through once for each beginning, it would take minutes.
+    const said = '[Image #1: '.repeat(100_000)
+    expect(print(user(text(said)))).toContain('[Image#1:[Image#1:')
+    expect(print(user(text('[Image #1: [Image #2: a.png]')))).toBe(print(user(text('[Image #1: [Image #3: b.png]'))))
+  })
 })

@@ -6,14 +6,17 @@ import { fileTokens, LINK_TOKENS } from './media-tokens.ts'
 type Media = Exclude<ChatPart, { type: 'text' }>
 
 const LONGEST_NAME = 200
+/** As much as is kept of an answer: more than models read. */
+const LONGEST_TEXT = 4 * 1024 * 1024
 /** What would end a placeholder, or its line. */
 const UNFIT_FOR_NAMES = /[[\]\p{Cc}\u2028\u2029]/gu
-const PLACEHOLDER = /\[(Image|Audio|File) #\d+(?:: ([^\]\n]*))?\]/g
+/** Without `[` in the name: a text of many beginnings of placeholders is looked through once, not once for each. */
+const PLACEHOLDER = /\[(Image|Audio|File) #\d+(?:: ([^[\]\n]*))?\]/g
 const ADDRESS = /^[a-z][a-z\d+.-]*:\/\//i
 
 /**
  * What a turn says, as it is stored and shown again: its texts, each file and link as a placeholder in its place, e.g. `[Image #1: plan.png]`,
- * numbered within the turn by what it is. Free of what the database refuses.
+ * numbered within the turn by what it is. Cut at 4 Mi characters. Free of what the database refuses.
  */
 export function turnText(turn: Pick<ChatTurn, 'parts'>): string {
   const numbers: Record<string, number> = {}
@@ -24,7 +27,7 @@ export function turnText(turn: Pick<ChatTurn, 'parts'>): string {
     numbers[label] = number
     return placeholder(label, number, nameOf(part))
   })
-  return storableText(texts.join('\n'))
+  return storableText(texts.join('\n').slice(0, LONGEST_TEXT))
 }
 
 /** Text without NUL and lone surrogates. */

@@ -3,12 +3,16 @@ import type { Next } from 'hono'
 import { KEY_DEADLINE_MS } from '../../domain/attachments/upload-gate.ts'
 import type { Context } from '../../domain/context.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { ByteCollector } from '../byte-collector.ts'
 import { authenticate, authenticateEarly, type CredentialFields, type HttpContext } from '../context.ts'
 import { MalformedRequestError } from '../errors.ts'
 import { checkJsonValues } from '../json-values.ts'
 
 /** A larger body counts as an upload. */
 const LARGE_BODY_BYTES = 2 * 1024 * 1024
+
+/** A body that is announced takes room as it comes: one that never comes keeps nobody else's out. */
+const ROOM_STEP = 64 * 1024
 
 /**
  * Reads a JSON body up to a limit, also one that is sent without its length, before the route's validator asks for it. Before
@@ -62,11 +66,18 @@ export async function receiveBody(c: HttpContext, maxBytes: number): Promise<{ b
   const declared = incoming.headers['content-length']
   if (Number(declared ?? 0) > maxBytes) throw tooLarge(maxBytes)
   const bytes = Number(declared ?? maxBytes)
+  // If there is none for all of it, nothing of it is read.
+  uploads.holdBody(bytes, true)[Symbol.dispose]()
   using places = new DisposableStack()
-  const reserved = places.use(uploads.holdBody(bytes, true))
   takePlaces(c, bytes, places)
-  const body = await readBytes(incoming, maxBytes, undefined)
-  reserved[Symbol.dispose]()
+  const reserved = places.use(new DisposableStack())
+  let left = bytes
+  const body = await readBytes(incoming, maxBytes, undefined, (size) => {
+    for (; left > 0 && bytes - left < size; left -= Math.min(left, ROOM_STEP)) {
+      reserved.use(uploads.holdBody(Math.min(left, ROOM_STEP), true))
+    }
+  })
+  reserved.dispose()
   const room = uploads.holdBody(body.length, true)
   if (outgoing.closed) room[Symbol.dispose]()
   else outgoing.once('close', () => room[Symbol.dispose]())
@@ -113,13 +124,18 @@ async function readText(incoming: IncomingMessage, maxBytes: number, deadlineMs:
   }
 }
 
-async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs: number | undefined): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
+/** `onSize` is told how much there is after each chunk; if it throws, no more is read. */
+async function readBytes(
+  incoming: IncomingMessage,
+  maxBytes: number,
+  deadlineMs: number | undefined,
+  onSize: (bytes: number) => void = () => {},
+): Promise<Buffer> {
+  const body = new ByteCollector()
   let timer: NodeJS.Timeout | undefined
   try {
     await new Promise<void>((resolve, reject) => {
-      const stop = (error: GatewayError) => {
+      const stop = (error: unknown) => {
         incoming.removeAllListeners('data').pause()
         reject(error)
       }
@@ -127,9 +143,13 @@ async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs
       if (incoming.destroyed) return stop(broken())
       if (deadlineMs !== undefined) timer = setTimeout(() => stop(tooSlow()), deadlineMs)
       incoming.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > maxBytes) stop(tooLarge(maxBytes))
-        else chunks.push(chunk)
+        if (body.size + chunk.length > maxBytes) return stop(tooLarge(maxBytes))
+        body.add(chunk)
+        try {
+          onSize(body.size)
+        } catch (error) {
+          stop(error)
+        }
       })
       incoming.once('end', resolve)
       incoming.once('error', reject)
@@ -141,8 +161,7 @@ async function readBytes(incoming: IncomingMessage, maxBytes: number, deadlineMs
   } finally {
     clearTimeout(timer)
   }
-  const [only] = chunks
-  return only && chunks.length === 1 ? only : Buffer.concat(chunks, size)
+  return body.bytes()
 }
 
 function broken(): GatewayError {

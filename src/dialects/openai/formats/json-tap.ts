@@ -1,3 +1,4 @@
+import { ByteCollector } from '../../../http/byte-collector.ts'
 import type { Answer, AnswerTap } from '../chat-format.ts'
 import { AnswerDraft, MAX_FILES, MAX_TEXT } from './answer.ts'
 
@@ -11,7 +12,7 @@ export class JsonTap implements AnswerTap {
   readonly sequence = 0
   readonly #read: (body: unknown, draft: AnswerDraft) => void
   #last: Buffer | undefined
-  #kept: Buffer[] = []
+  readonly #kept = new ByteCollector()
   #size = 0
 
   /** `read` puts what the parsed body says into the draft. */
@@ -22,8 +23,8 @@ export class JsonTap implements AnswerTap {
   push(chunk: Buffer): Buffer[] {
     if (chunk.length === 0) return []
     this.#size += chunk.length
-    if (this.#size <= MAX_BODY) this.#kept.push(chunk)
-    else this.#kept = []
+    if (this.#size <= MAX_BODY) this.#kept.add(chunk)
+    else this.#kept.clear()
     const before = this.#last
     this.#last = chunk.subarray(-1)
     return [before, chunk.subarray(0, -1)].filter((part) => part !== undefined && part.length > 0) as Buffer[]
@@ -38,7 +39,7 @@ export class JsonTap implements AnswerTap {
   answer(): Answer {
     const draft = new AnswerDraft()
     draft.isTruncated = this.#size > MAX_BODY
-    const body = parsed(Buffer.concat(this.#kept).toString())
+    const body = parsed(this.#kept.bytes().toString())
     if (body !== undefined) this.#read(body, draft)
     return draft.answer(false)
   }
