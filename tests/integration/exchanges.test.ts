@@ -226,17 +226,20 @@ describe('when it cannot be stored at once', () => {
     expect((await objectsOf(ctx)).missing).toEqual([])
   })
 
-  it.each(['away', 'answer lost'] as const)('has its files still when the database was %s behind their objects', async (how) => {
-    // Of the first attempt the intent is stored and the object put; then the transaction of the messages is spoilt.
-    const late = withServices(ctx, { db: spoiltDatabase(gateway.services.db, 'well', how) })
-    await exchange(late, thread, [said('user', 'Keep', inlineFile(picture, 'kept.png'))], said('assistant', 'Kept.'))
-    expect(await contentOf(ctx, thread)).toEqual([
-      { role: 'user', text: 'Keep\n[Image #1: kept.png]', files: ['kept.png'] },
-      { role: 'assistant', text: 'Kept.', files: [] },
-    ])
-    expect((await objectsOf(ctx)).missing).toEqual([])
-    expect(spooled()).toEqual([])
-  })
+  it.each(['away', 'answer lost'] as const)(
+    'has its files still when the database was %s behind their objects',
+    async (how) => {
+      // Of the first attempt the intent is stored and the object put; then the transaction of the messages is spoilt.
+      const late = withServices(ctx, { db: spoiltDatabase(gateway.services.db, 'well', how) })
+      await exchange(late, thread, [said('user', 'Keep', inlineFile(picture, 'kept.png'))], said('assistant', 'Kept.'))
+      expect(await contentOf(ctx, thread)).toEqual([
+        { role: 'user', text: 'Keep\n[Image #1: kept.png]', files: ['kept.png'] },
+        { role: 'assistant', text: 'Kept.', files: [] },
+      ])
+      expect((await objectsOf(ctx)).missing).toEqual([])
+      expect(spooled()).toEqual([])
+    },
+  )
 
   it('is given up, logged and counted when the process ends, and its caller never hears of an error', async () => {
     const before = await counted('gateway_exchanges_not_stored_total', 'failed')
