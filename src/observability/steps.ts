@@ -4,7 +4,7 @@ import { channel } from 'node:diagnostics_channel'
 export const STEPS_CHANNEL = 'memory-gateway:step'
 
 /**
- * The points between which an upload, a relay or a deletion can be cut off, in their order. Tracers may subscribe; the fault tests
+ * The points between which an upload, an exchange of a chat, a relay or a deletion can be cut off, in their order. Tracers may subscribe; the fault tests
  * do, and kill the process at each.
  */
 export const steps = [
@@ -16,6 +16,8 @@ export const steps = [
   'batch-storing',
   'batch-stored',
   'answering',
+  'exchange-taken-in',
+  'exchange-answered',
   'session-claimed',
   'adding',
   'added',

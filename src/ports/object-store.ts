@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 
 /**
  * A file that this process has taken in completely: hashed, counted, and held either in memory (small) or in a
- * private temp file. Whoever spooled it disposes of it; an object store may move the temp file away.
+ * private temp file. Whoever spooled it disposes of it; an object store may keep the bytes under
+ * another name, and changes nothing of them.
  */
 export type SpooledFile = {
   /** Bytes. */
@@ -43,8 +44,7 @@ export interface ObjectStore {
    * Stores the whole file under the key. When it resolves, the object is durable as far as the store can promise
    * (local: bytes, name and directory are fsynced; S3: the store acknowledged the length and, where it supports
    * them, the checksum) and `head` reports exactly `file.size`. When it rejects, the object may or may not exist; a
-   * partial object is never visible. A spooled temp file may be consumed (renamed) by the call; after a rejection the caller gives the file up.
-   * Putting a key again overwrites.
+   * partial object is never visible. The spooled file stays as it is, and may be put again under another key. Putting a key again overwrites.
    */
   put(key: string, file: SpooledFile, options: { contentType: string; signal?: AbortSignal }): Promise<void>
 

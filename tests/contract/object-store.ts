@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -115,11 +115,14 @@ export function describeObjectStore(name: string, open: () => Promise<ObjectStor
       )
     })
 
-    test('put leaves a spooled file as it was, or takes it away', async () => {
+    test('put leaves a spooled file as it was: it can be put again, and its object outlives it', async () => {
       const bytes = randomBytes(300_000)
       const file = onDisk(folder, bytes)
-      await store.put(newKey(), file, { contentType })
-      if (existsSync(file.path)) expect(readFileSync(file.path).equals(bytes)).toBe(true)
+      const keys = [newKey(), newKey()]
+      for (const key of keys) await store.put(key, file, { contentType })
+      expect(readFileSync(file.path).equals(bytes)).toBe(true)
+      rmSync(file.path)
+      for (const key of keys) expect((await read(key)).equals(bytes)).toBe(true)
     })
 
     test('put of a spooled file that is gone, or has another size, is an ObjectStoreError', async () => {

@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Step, steps } from '../../src/observability/steps.ts'
 import { createUser, TestUser } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, deployments } from '../helpers/deployments.ts'
 import { type GatewayProcess, type LaunchedGateway, launchGateway } from '../helpers/process.ts'
 import { seed } from '../helpers/seed.ts'
+import { ChatJournal, type PacedProvider, startPacedProvider } from './chat-journal.ts'
+import { checkChats } from './check-chats.ts'
 import { checkJournal } from './check-journal.ts'
 import { checkStorage } from './check-storage.ts'
 import { Journal, newFile } from './journal.ts'
@@ -18,6 +20,18 @@ const SETTLE_MS = 400_000
 const tried = ['embedded defaults', 'PostgreSQL and S3'].map(
   (wanted) => deployments.find(({ name }) => name === wanted) as Deployment,
 )
+
+let provider: PacedProvider
+beforeAll(async () => {
+  provider = await startPacedProvider()
+})
+afterAll(() => provider.close())
+
+/** What the clients know. */
+interface Journals {
+  readonly uploads: Journal
+  readonly chats: ChatJournal
+}
 
 /** The short form leaves it to the seed which half of the steps this deployment gets. */
 function runsOf(deployment: Deployment): { step: Step; run: number }[] {
@@ -39,16 +53,19 @@ describe.concurrent.each(tried)('SIGKILL at each step on $name', (deployment) =>
     const decisions = new Decisions(`${step} ${run}`)
     const site = await newSite(deployment)
     try {
-      const journal = new Journal()
-      const occurrence = await killAt(step, site.settings, journal, decisions)
+      const journals = { uploads: new Journal(), chats: new ChatJournal(provider) }
+      const { uploads, chats } = journals
+      const occurrence = await killAt(step, site.settings, journals, decisions)
       await using inspector = await inspect({ ...site.settings, ORPHAN_GRACE_MS: '1' })
       const { settledAfterMs, ...storage } = await checkStorage(inspector, site.settings, SETTLE_MS)
-      const findings = { ...(await checkJournal(journal, inspector.url)), ...storage }
+      const inThreads = await checkChats(chats, inspector.url)
+      const findings = { ...(await checkJournal(uploads, inspector.url)), ...storage }
       console.log(
-        `${deployment.name}, ${step}, occurrence ${occurrence}: ${journal.uploads.length} uploads, ${journal.count('acknowledged')} acknowledged, settled after ${settledAfterMs} ms, seed ${seed}`,
+        `${deployment.name}, ${step}, occurrence ${occurrence}: ${uploads.uploads.length} uploads, ${uploads.count('acknowledged')} acknowledged, ${chats.chats.length} chats, ${chats.count('finished')} finished, settled after ${settledAfterMs} ms, seed ${seed}`,
       )
       for (const [what, list] of Object.entries(findings)) expect(list, what).toEqual([])
-      expect(journal.refusals).toEqual({})
+      for (const [what, list] of Object.entries(inThreads)) expect(list, `${what} in threads`).toEqual([])
+      expect([uploads.refusals, chats.refusals]).toEqual([{}, {}])
     } finally {
       await site.drop()
     }
@@ -56,9 +73,14 @@ describe.concurrent.each(tried)('SIGKILL at each step on $name', (deployment) =>
 })
 
 /** Has a gateway die as it reaches the step; returns at which occurrence. */
-async function killAt(step: Step, settings: Site['settings'], journal: Journal, decisions: Decisions): Promise<number> {
+async function killAt(
+  step: Step,
+  settings: Site['settings'],
+  journals: Journals,
+  decisions: Decisions,
+): Promise<number> {
   if (step === 'upload-discarded' || (step === 'object-deleted' && decisions.chance(0.5))) {
-    await abandonUpload(settings, journal)
+    await abandonUpload(settings, journals.uploads)
     // The sweeper takes an upload back in its first sweep, and deletes its objects in the next.
     await expectDeath(launchToDie(step, 1, { ...settings, ORPHAN_GRACE_MS: '1' }), step)
     return 1
@@ -70,19 +92,25 @@ async function killAt(step: Step, settings: Site['settings'], journal: Journal, 
   let isDead = false
   void gateway.exited.then(() => (isDead = true))
   const driven = (async () => {
-    for (let round = 1; !isDead; round++) await useEverything(user, journal, round, decisions)
+    for (let round = 1; !isDead; round++) await useEverything(user, journals, round, decisions)
   })()
   await expectDeath(gateway, step)
   await driven
   return occurrence
 }
 
-async function useEverything(user: TestUser, journal: Journal, round: number, decisions: Decisions): Promise<void> {
+async function useEverything(
+  user: TestUser,
+  { uploads: journal, chats }: Journals,
+  round: number,
+  decisions: Decisions,
+): Promise<void> {
   const large = () => newFile(decisions.integer(262_145, 700_000))
   const small = () => newFile(decisions.integer(100, 8_000))
   await journal.addMessages(user, 'chat:kept', [{ files: [small(), large()] }, { files: [small()] }])
   const { resourceId } = await journal.addResource(user, large())
   await journal.flush(user, 'chat:kept')
+  await chats.send(user.base, { user, thread: 'kept', client: 'one' }, decisions)
   const { outcome } = await journal.addMessages(user, `chat:deleted-${round}`, [{ files: [large(), small()] }])
   if (outcome === 'acknowledged') await journal.deleteSession(user, `chat:deleted-${round}`)
   if (resourceId && round > 1) await journal.deleteResource(user, resourceId)
@@ -104,7 +132,8 @@ async function abandonUpload(settings: Site['settings'], journal: Journal): Prom
 }
 
 function launchToDie(step: Step, occurrence: number, settings: Site['settings']): LaunchedGateway {
-  return launchGateway({ ...settings, DIE_AT_STEP: step, DIE_AT_OCCURRENCE: String(occurrence) }, [
+  const MODEL_PROVIDERS = JSON.stringify({ local: { base_url: provider.url } })
+  return launchGateway({ ...settings, MODEL_PROVIDERS, DIE_AT_STEP: step, DIE_AT_OCCURRENCE: String(occurrence) }, [
     '--import',
     './tests/faults/die-at-step.ts',
   ])

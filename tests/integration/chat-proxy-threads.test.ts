@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { GREETING, messageAnswers, responseAnswers } from '../helpers/chat-streams.ts'
 import { call } from '../helpers/client.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
 import { makeAccount } from '../helpers/service.ts'
@@ -146,6 +147,59 @@ describe('a chat in a thread', () => {
     expect([answer.status, answer.headers['x-memory-status']]).toEqual([200, 'unavailable'])
     expect(JSON.parse(provider.calls.at(-1)!.body.toString()).messages).toHaveLength(1)
     expect(await thread.stored()).toHaveLength(4)
+  })
+
+  it.each([
+    { limits: 'the search', searchMs: 20, waitMs: 5_000, status: 'used', asked: 3 },
+    { limits: 'all of the memory', searchMs: 60_000, waitMs: 200, status: 'unavailable', asked: 1 },
+  ])('waits for a backend that never answers only as long as $limits may take', async (time) => {
+    const thread = newThread()
+    await thread.post('/v1/chat/completions', ask('My name is Alex.'), { 'x-script': 'alex' })
+    const { services } = gateway
+    const { backend, recall, config } = services
+    Object.assign(services, {
+      backend: { ...backend, search: () => new Promise(() => {}) },
+      recall: { ...recall, searchMs: time.searchMs },
+      config: { ...config, memoryWaitMs: time.waitMs },
+    })
+    const answer = await thread.post('/v1/chat/completions', ask('What is my name?'), { 'x-script': 'alex' })
+    Object.assign(services, { backend, recall, config })
+    expect([answer.status, answer.headers['x-memory-status']]).toEqual([200, time.status])
+    expect(answer.headers['x-memory-ids']).toBeUndefined()
+    expect(JSON.parse(provider.calls.at(-1)!.body.toString()).messages).toHaveLength(time.asked)
+    expect(await thread.stored()).toHaveLength(4)
+  })
+
+  it.each([
+    ['/v1/messages', messageAnswers, (text: string) => ask(text, { max_tokens: 99 }), 'messages'],
+    ['/v1/responses', responseAnswers, (input: string) => ({ model: 'local/small', input }), 'input'],
+  ] as const)('on %s has what was said before, as JSON and as a stream', async (path, answers, body, list) => {
+    const thread = newThread()
+    provider.script(`${path} json`, (response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(answers.json)
+    })
+    provider.script(`${path} stream`, (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(answers.stream)
+    })
+    const first = await thread.post(path, body('My name is Alex.'), { 'x-script': `${path} json` })
+    expect(first.bytes.toString()).toBe(answers.json)
+    const streamed = { ...body('What is my name?'), stream: true }
+    const second = await thread.post(path, streamed, { 'x-script': `${path} stream` })
+    expect(second.bytes.toString()).toBe(answers.stream)
+    expect(second.headers).toMatchObject({ 'x-memory-status': 'used', 'x-memory-messages': '2' })
+    const sent = JSON.parse(provider.calls.at(-1)!.body.toString())[list] as { role: string }[]
+    const turns = sent.filter(({ role }) => role === 'user' || role === 'assistant')
+    expect(turns.map(({ role }) => role)).toEqual(['user', 'assistant', 'user'])
+    const [asked, answered, last] = turns.map((turn) => JSON.stringify(turn))
+    expect(asked).toContain('My name is Alex.')
+    expect(answered).toContain(JSON.stringify(GREETING).slice(1, -1))
+    expect(last).toContain('What is my name?')
+    const stored = await thread.stored()
+    expect(stored).toMatchObject(['user', 'assistant', 'user', 'assistant'].map((role) => ({ role })))
+    // The next may come by another API: the thread is the same.
+    await thread.post('/v1/chat/completions', ask('And now?'), { 'x-script': 'alex' })
+    expect(JSON.stringify(JSON.parse(provider.calls.at(-1)!.body.toString()))).toContain('What is my name?')
+    expect(await thread.stored()).toHaveLength(6)
   })
 
   it('is refused in the thread of another resource, and nothing is sent on', async () => {

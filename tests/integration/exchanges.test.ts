@@ -49,13 +49,13 @@ async function counted(name: string, reason?: string): Promise<number> {
 }
 
 /** A database whose transactions are spoilt, one after the other, as said. */
-function spoiltDatabase(db: Database, ...spoils: ('away' | 'answer lost')[]): Database {
+function spoiltDatabase(db: Database, ...spoils: ('well' | 'away' | 'answer lost')[]): Database {
   const lost = () => Object.assign(new Error('the connection is gone'), { code: 'ECONNRESET' })
   const transaction: Database['transaction'] = async (...args) => {
     const spoil = spoils.shift()
     if (spoil === 'away') throw lost()
     const result = await db.transaction(...args)
-    if (spoil) throw lost()
+    if (spoil === 'answer lost') throw lost()
     return result
   }
   return new Proxy(db, { get: (target, name) => (name === 'transaction' ? transaction : Reflect.get(target, name)) })
@@ -228,6 +228,21 @@ describe('when it cannot be stored at once', () => {
     ])
     expect((await objectsOf(ctx)).missing).toEqual([])
   })
+
+  it.each(['away', 'answer lost'] as const)(
+    'has its files still when the database was %s behind their objects',
+    async (how) => {
+      // Of the first attempt the intent is stored and the object put; then the transaction of the messages is spoilt.
+      const late = withServices(ctx, { db: spoiltDatabase(gateway.services.db, 'well', how) })
+      await exchange(late, thread, [said('user', 'Keep', inlineFile(picture, 'kept.png'))], said('assistant', 'Kept.'))
+      expect(await contentOf(ctx, thread)).toEqual([
+        { role: 'user', text: 'Keep\n[Image #1: kept.png]', files: ['kept.png'] },
+        { role: 'assistant', text: 'Kept.', files: [] },
+      ])
+      expect((await objectsOf(ctx)).missing).toEqual([])
+      expect(spooled()).toEqual([])
+    },
+  )
 
   it('is given up, logged and counted when the process ends, and its caller never hears of an error', async () => {
     const before = await counted('gateway_exchanges_not_stored_total', 'failed')

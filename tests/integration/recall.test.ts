@@ -234,4 +234,24 @@ describe('relevant memories', () => {
       })
     }
   })
+
+  it('are looked for without a word when the client has left, and with one when the backend is slow', async () => {
+    const ctx = await newResource(gateway)
+    const thread = await newThread(ctx)
+    await exchange(ctx, thread, [user('See'), said('user', inlineFile(picture, 'seen.png'))], answer('Seen'))
+    const { backend, recall: bounds } = ctx.services
+    const slow = withServices(ctx, {
+      backend: { ...backend, search: () => new Promise(() => {}) },
+      recall: { ...bounds, searchMs: 20 },
+    })
+    const warned: string[] = []
+    const log: ThreadContext['log'] = Object.assign(Object.create(ctx.log), {
+      warn: (_: object, message: string) => void warned.push(message),
+    })
+    const question = [user('What have I shown you?')]
+    await recalled({ ...slow, log, signal: AbortSignal.abort(new Error('gone')) }, thread, question)
+    expect(warned).toEqual([])
+    await recalled({ ...slow, log }, thread, question)
+    expect(warned).toEqual(['a chat went on without the memories that have to do with it'])
+  })
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, rmSync, statSync } from 'node:fs'
-import { access, constants, lstat, open, rename, rm, unlink } from 'node:fs/promises'
+import { access, constants, link, lstat, open, rename, rm, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
@@ -57,7 +57,7 @@ class LocalObjectStore implements ObjectStore {
     try {
       signal?.throwIfAborted()
       await this.#makeDirectory(dirname(target))
-      if (file.path === undefined || !(await this.#move(file.path, file.size, target, signal))) {
+      if (file.path === undefined || !(await this.#link(file.path, file.size, target, signal))) {
         await this.#write(file, target, signal)
       }
       await syncDirectory(dirname(target))
@@ -173,16 +173,16 @@ class LocalObjectStore implements ObjectStore {
     this.#durable.add(directory)
   }
 
-  /** False if the spooled file is on another file system. */
-  async #move(path: string, size: number, target: string, signal?: AbortSignal): Promise<boolean> {
+  /** A second name, not another one: who spooled the file may have to put it again. False where it has to be copied. */
+  async #link(path: string, size: number, target: string, signal?: AbortSignal): Promise<boolean> {
     await using handle = await openSpooled(path, size)
     await handle.sync()
     signal?.throwIfAborted()
     try {
-      await rename(path, target)
+      await link(path, target)
       return true
     } catch (error) {
-      if (codeOf(error) === 'EXDEV') return false
+      if (CANNOT_LINK.has(codeOf(error) ?? '')) return false
       throw error
     }
   }
@@ -200,6 +200,9 @@ class LocalObjectStore implements ObjectStore {
     }
   }
 }
+
+/** On another file system, or on one that knows no links; the object is there already, and is to be overwritten. */
+const CANNOT_LINK = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EEXIST'])
 
 function removeStale(directory: string): void {
   const before = Date.now() - staleAfterMs

@@ -7,8 +7,8 @@ import { GatewayError } from '../errors.ts'
 
 /** Files up to this size never touch the disk on their way in. */
 const MEMORY_BYTES = 256 * 1024
-/** Left behind by a process that died: a request lasts five minutes at most. */
-const STALE_MS = 15 * 60_000
+/** Left behind by a process that died: an upload lasts five minutes at most, but a model may answer for long to a chat with files. */
+const STALE_MS = 2 * 60 * 60_000
 
 /** Takes files in: hashes and counts each chunk once, on its way to memory or to a private temp file. */
 export interface Spool {

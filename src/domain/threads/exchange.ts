@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { MessageMetadata } from '../../db/schema/messages.ts'
+import { step } from '../../observability/steps.ts'
 import type { SpoolSession } from '../attachments/spool.ts'
 import { toGatewayError } from '../errors.ts'
 import type { ResolvedMessage } from '../sessions/resolve-content.ts'
@@ -66,7 +67,9 @@ class OpenExchange implements Exchange {
   async #takeIn(turns: readonly ChatTurn[]): Promise<ResolvedMessage[]> {
     // The request to the model goes out first.
     await setImmediate()
-    return takeInTurns(this.#ctx, turns, this.#spool)
+    const messages = await takeInTurns(this.#ctx, turns, this.#spool)
+    step('exchange-taken-in')
+    return messages
   }
 
   async #store(answer: ChatTurn | undefined, meta: MessageMetadata): Promise<void> {
@@ -74,6 +77,7 @@ class OpenExchange implements Exchange {
     for (const message of await takeInTurns(this.#ctx, answer ? [answer] : [], this.#spool)) {
       messages.push({ ...message, metadata: meta })
     }
+    step('exchange-answered')
     if (messages.length > 0) await storeExchange(this.#ctx, this.#thread, messages)
   }
 

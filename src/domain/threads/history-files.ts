@@ -53,7 +53,10 @@ async function readFile(ctx: SystemContext, file: AttachmentRow): Promise<ChatPa
     const { kind, mimeType, name } = file
     return { type: 'file', kind, base64: Buffer.concat(chunks).toString('base64'), mimeType, name }
   } catch (error) {
-    ctx.log.warn({ err: error, attachmentId: file.id }, 'a file of a chat was not given to the model again')
+    // Who ran out of time says so; who left misses nothing.
+    if (!ctx.signal.aborted) {
+      ctx.log.warn({ err: error, attachmentId: file.id }, 'a file of a chat was not given to the model again')
+    }
     return undefined
   }
 }

@@ -43,7 +43,8 @@ export async function findRelevant(
   if (most === 0 || !/[\p{L}\p{N}]/u.test(query)) return NOTHING
   const bound = AbortSignal.any([signal, AbortSignal.timeout(searchMs)])
   return Promise.race([search({ ...ctx, signal: bound }, query, most), aborted(bound)]).catch((error: unknown) => {
-    ctx.log.warn({ err: error }, 'a chat went on without the memories that have to do with it')
+    // Of a client who left there is no chat that goes on.
+    if (!ctx.signal.aborted) ctx.log.warn({ err: error }, 'a chat went on without the memories that have to do with it')
     return NOTHING
   })
 }
