@@ -51,7 +51,7 @@ describe('the spool', () => {
 
   it('clears what a dead process left, and nothing younger', () => {
     const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000)
-    for (const [name, minutes] of Object.entries({ old: 16, young: 14 })) {
+    for (const [name, minutes] of Object.entries({ old: 121, young: 119 })) {
       writeFileSync(join(dir, name), '')
       utimesSync(join(dir, name), minutesAgo(minutes), minutesAgo(minutes))
     }
