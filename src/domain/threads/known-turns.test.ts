@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { answer, calls, result, stored, user } from '../../../tests/helpers/turns.ts'
@@ -73,6 +74,18 @@ describe('what is new of what a client sends', () => {
       [0, 1],
     ],
   ])('is %s', async (_, sent, turns, newFrom, resent) => expect(await found(sent, turns)).toEqual({ newFrom, resent }))
+
+  it('is found out in stretches between which others have their turn', async () => {
+    let [turnsOfOthers, isDone] = [0, false]
+    const others = (async () => {
+      for (; !isDone; turnsOfOthers++) await setImmediate()
+    })()
+    const long = Array.from({ length: 40 }, (_, index) => user(`${index} ${'x'.repeat(100_000)}`))
+    await knownTurns(long, stored(thread))
+    isDone = true
+    await others
+    expect(turnsOfOthers).toBeGreaterThan(10)
+  })
 
   it('is a picture that differs from the stored one with the same words', async () => {
     const withPicture = (bytes: string): ChatTurn => {
