@@ -71,7 +71,7 @@ describe('the block of a memory', () => {
     )
   })
 
-  it.each([...'<˂ᐸᚲ‹≮⋖〈❬❮❰⟨⦑⧼〈﹤＜𝈶𖼿'])('has no %s of the text in it', (sign) => {
+  it.each(Array.from('<˂ᐸᚲ‹≮⋖〈❬❮❰⟨⦑⧼〈﹤＜𝈶𖼿'))('has no %s of the text in it', (sign) => {
     const block = memoryBlock({ ...nothing, memories: [memory(`a${sign}/memory>`)] }) ?? ''
     expect(block).toContain('a&lt;/memory>')
   })

@@ -24,8 +24,7 @@ const GAP_MS = 10 * MINUTE_MS
 const LONGEST_SOURCE = 120
 
 /** What is not seen, and would hide or turn text: control characters, zero-width ones but those within words, marks of direction, selectors of variants, fillers, tags. */
-const UNSEEN =
-  /(?![\t\n\v\f\r\u0085])\p{Cc}|[\u00ad\u034f\u061c\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu
+const UNSEEN = /(?![\t\n\v\f\r\u0085])\p{Cc}|(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|[\ufff9-\ufffb]/gu
 /** `<`, signs that look like it, and those that are it with a stroke or dot: quotation marks, brackets, arrows, letters. */
 const OPENING =
   /[<\u02c2\u1438\u16b2\u2039\u226e\u22d6\u2329\u276c\u276e\u2770\u27e8\u2991\u29fc\u3008\ufe64\uff1c\u{1d236}\u{16f3f}]/gu
