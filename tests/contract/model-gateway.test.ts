@@ -129,14 +129,10 @@ describe('a gateway to model providers', () => {
 
   it('sends keys in headers of other names to the provider that the model names alone', async () => {
     provider.script('/one/chat/completions', answering(503))
-    const from = openWith({
-      MODEL_FALLBACKS: FALLBACKS,
-      OPENROUTER_API_KEY: 'or',
-      OPENROUTER_BASE_URL: `${provider.url}/or`,
-    })
+    const openRouter = { OPENROUTER_API_KEY: 'or', OPENROUTER_BASE_URL: `${provider.url}/or` }
     const headers = ['api-key', 'mine', 'X-Goog-Api-Key', 'mine', 'x-other', 'kept']
-    await ask(from, 'one/small', { headers })
-    await ask(from, 'nobody/x', { headers })
+    await ask(openWith({ MODEL_FALLBACKS: FALLBACKS }), 'one/small', { headers })
+    await ask(openWith(openRouter), 'nobody/x', { headers })
     expect(
       provider.calls.map(({ path, headers: got }) => [path, got['api-key'], got['x-goog-api-key'], got['x-other']]),
     ).toEqual([
