@@ -69,6 +69,7 @@ describe('an estimate of tokens', () => {
     ['2026-12-31', 6],
     ['-'.repeat(80), 1],
     ['\n\n\n', 1],
+    [' '.repeat(128_000), 1_000],
   ])('of %j is %i', (text, tokens) => expect(estimateTokens(text)).toBe(tokens))
 
   it('counts pictures as more than one', () => expect(estimateTokens('🎉')).toBeGreaterThan(1))

@@ -22,6 +22,9 @@ const LONG_LENGTH = 12
 const LATIN = /\p{Script=Latin}/u
 const HANGUL = /\p{Script=Hangul}/u
 
+/** No model's tokens are longer: what bounds tokens bounds texts too, of spaces and dashes as well. */
+const LONGEST_TOKEN = 128
+
 /** Of a longer text only this much is looked at, half of it at each end: one of megabytes would hold up everybody else. */
 const MOST_CHARACTERS = 400_000
 
@@ -30,9 +33,13 @@ const MOST_CHARACTERS = 400_000
  * GPT-4o and later models count, mostly above; in rarer languages, and where there are no words, it is further off.
  */
 export function estimateTokens(text: string): number {
-  if (text.length <= MOST_CHARACTERS) return Math.ceil(tokensOf(text))
+  return Math.ceil(Math.max(text.length / LONGEST_TOKEN, estimated(text)))
+}
+
+function estimated(text: string): number {
+  if (text.length <= MOST_CHARACTERS) return tokensOf(text)
   const half = MOST_CHARACTERS / 2
-  return Math.ceil(((tokensOf(text.slice(0, half)) + tokensOf(text.slice(-half))) * text.length) / MOST_CHARACTERS)
+  return ((tokensOf(text.slice(0, half)) + tokensOf(text.slice(-half))) * text.length) / MOST_CHARACTERS
 }
 
 function tokensOf(text: string): number {

@@ -127,6 +127,21 @@ describe('a gateway to model providers', () => {
     ).toThrow(/no provider "x"/)
   })
 
+  it('sends keys in headers of other names to the provider that the model names alone', async () => {
+    provider.script('/one/chat/completions', answering(503))
+    const openRouter = { OPENROUTER_API_KEY: 'or', OPENROUTER_BASE_URL: `${provider.url}/or` }
+    const headers = ['api-key', 'mine', 'X-Goog-Api-Key', 'mine', 'x-other', 'kept']
+    await ask(openWith({ MODEL_FALLBACKS: FALLBACKS }), 'one/small', { headers })
+    await ask(openWith(openRouter), 'nobody/x', { headers })
+    expect(
+      provider.calls.map(({ path, headers: got }) => [path, got['api-key'], got['x-goog-api-key'], got['x-other']]),
+    ).toEqual([
+      ['/one/chat/completions', 'mine', 'mine', 'kept'],
+      ['/two/chat/completions', undefined, undefined, 'kept'],
+      ['/or/chat/completions', undefined, undefined, 'kept'],
+    ])
+  })
+
   it('gives up on a silent provider, before its answer and within it', async () => {
     provider.script('/one/chat/completions', () => {})
     provider.script('/two/chat/completions', (response) => void response.write('a part'))

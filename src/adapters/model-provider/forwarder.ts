@@ -60,12 +60,14 @@ class Forwarder implements ModelGateway {
     await this.#agent.destroy()
   }
 
-  /** A caller's own key goes to no other provider than the one that the model names. */
+  /** A caller's own key, in whatever header, goes to no other provider than the one that the model names. */
   #destinations({ model, path, passThroughKey }: ModelRequest): [Destination, ...Destination[]] {
     const first = this.#table.choose(model, path, passThroughKey !== undefined)
     const others =
       passThroughKey === undefined && Object.hasOwn(this.#config.fallbacks, model) ? this.#config.fallbacks[model] : []
-    return [first, ...(others ?? []).flatMap((other) => this.#known(other, path))]
+    const known = (others ?? []).flatMap((other) => this.#known(other, path))
+    const isNamed = ({ provider }: Destination) => first.isNamed && provider === first.provider
+    return [first, ...known.map((other) => ({ ...other, isNamed: isNamed(other) }))]
   }
 
   #known(model: string, path: ModelRequest['path']): Destination[] {

@@ -8,7 +8,7 @@ import {
   type ModelGatewayFailure,
   type ModelRequest,
 } from '../../ports/model-gateway.ts'
-import { credentialHeaders, type Destination } from './providers.ts'
+import { credentialHeaders, type Destination, withoutKeys } from './providers.ts'
 import { retrySeconds } from './retry-after.ts'
 
 /** Statuses of a provider that is busy or away for a moment. */
@@ -75,8 +75,9 @@ export class ForwardedCall implements ModelCall {
     }
   }
 
-  #dispatch({ provider, model }: Destination): void {
-    const { path, headers } = this.#request
+  #dispatch({ provider, model, isNamed }: Destination): void {
+    const { path } = this.#request
+    const headers = isNamed ? this.#request.headers : withoutKeys(this.#request.headers)
     const body = this.#request.body(model)
     const parts = Array.isArray(body) ? (body as readonly Buffer[]) : [body as Buffer]
     const length = parts.reduce((total, part) => total + part.length, 0)

@@ -14,6 +14,8 @@ export interface Provider extends ModelProviderConfig {
 export interface Destination {
   readonly provider: Provider
   readonly model: string
+  /** The request's model has the provider's name: what the caller sends for that provider may go there. */
+  readonly isNamed: boolean
 }
 
 /** Of Anthropic's API; what a caller's request without one gets. */
@@ -44,7 +46,7 @@ export class ProviderTable {
     const prefix = slash > 0 ? model.slice(0, slash) : undefined
     const named = this.#byName.get(prefix ?? (path.startsWith('/messages') ? 'anthropic' : 'openai'))
     const rest = prefix === undefined ? model : model.slice(slash + 1)
-    if (named && rest !== '' && (hasOwnKey || named.isUsable)) return { provider: named, model: rest }
+    if (named && rest !== '' && (hasOwnKey || named.isUsable)) return { provider: named, model: rest, isNamed: true }
     if (hasOwnKey) {
       throw new ModelGatewayError(
         'unknown_model',
@@ -52,7 +54,7 @@ export class ProviderTable {
       )
     }
     const takesAll = this.#usable('openrouter') ?? this.#ownOpenAi()
-    if (takesAll && rest !== '') return { provider: takesAll, model }
+    if (takesAll && rest !== '') return { provider: takesAll, model, isNamed: false }
     throw new ModelGatewayError('unknown_model', refusal(model, named))
   }
 
@@ -106,6 +108,13 @@ function keyHeader(provider: Provider, isAnthropic: boolean, own: PassThroughKey
   if (own) return [own.header, own.value]
   if (provider.apiKey === undefined) return []
   return isAnthropic ? ['x-api-key', provider.apiKey] : ['authorization', `Bearer ${provider.apiKey}`]
+}
+
+const OF_A_KEY = /(?:^|[-_])(?:api[-_]?key|keys?|auth|authorization|tokens?|secrets?|credentials?)$/i
+
+/** The headers without those that, by their names, hold keys: some clients have such of their own, e.g. `api-key` or `x-goog-api-key`. */
+export function withoutKeys(headers: HeaderList): string[] {
+  return headers.filter((_, index) => !OF_A_KEY.test(headers[index - (index % 2)] ?? ''))
 }
 
 function hasHeader(headers: HeaderList, name: string): boolean {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { beginExchange, type Exchange } from '../../domain/threads/exchange.ts'
 import { openThread } from '../../domain/threads/open-thread.ts'
 import { newTurnsWithoutMemory, type Recalled, recall } from '../../domain/threads/recall.ts'
@@ -49,7 +50,10 @@ async function prepare(
   const ctx = await forResource(c, chat.route.sender, resourceId)
   const thread = await openThread(ctx, threadId)
   c.set('ids', { threadId: thread.id })
+  // Megabytes of text take a while to be read: others have their turn before and after.
+  await setImmediate()
   const sent = chat.read()
+  await setImmediate()
   const { edits, newFrom } = await remember(c, ctx, { thread, sent, chat })
   const exchange = beginExchange(ctx, thread, sent.turns.slice(newFrom))
   // Others of the user's need not wait for the model.

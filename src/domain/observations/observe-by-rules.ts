@@ -1,7 +1,7 @@
 import { extractByRules } from '../memories/rules/extract-by-rules.ts'
 import { isQuestion } from '../memories/worth-keeping.ts'
 import type { Observation, Priority } from './log.ts'
-import { dateAndTime, type ObservedMessage } from './transcript.ts'
+import { dateAndTime, type ObservedMessage, shown } from './transcript.ts'
 
 const HIGH_IMPORTANCE = 0.7
 const MEDIUM_IMPORTANCE = 0.4
@@ -9,7 +9,7 @@ const LONGEST_QUESTION = 200
 
 /** What the user's messages state, and what they ask, in their own words and order. Nothing is concluded. */
 export function observeByRules(messages: readonly ObservedMessage[]): Observation[] {
-  const indexed = messages.map(({ role, text }, index) => ({ role, content: text, index }))
+  const indexed = messages.map(({ role, text }, index) => ({ role, content: shown(text), index }))
   const stated = extractByRules(indexed, {}).candidates.map(({ content, importance, sources }) => ({
     index: Math.max(...sources),
     priority: priorityOf(importance),

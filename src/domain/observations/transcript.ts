@@ -53,7 +53,8 @@ export function gapMarker(ms: number): string | undefined {
   return `${count} ${unit}${count === 1 ? '' : 's'} later`
 }
 
-function shown(text: string): string {
+/** The text, of a long one without its middle. */
+export function shown(text: string): string {
   if (text.length <= LONGEST_SHOWN) return text
   const [head, tail] = [text.slice(0, LONGEST_SHOWN - LONGEST_TAIL), text.slice(-LONGEST_TAIL)]
   return `${head}\n[… ${text.length - LONGEST_SHOWN} characters are left out …]\n${tail}`.toWellFormed()

@@ -1,6 +1,6 @@
 import { selectAttachmentsOf } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
-import { decodeCursor, toPage } from '../cursor.ts'
+import { decodeCursor, encodeCursor, toPage } from '../cursor.ts'
 import { GatewayError } from '../errors.ts'
 import { parseInput } from '../parse-input.ts'
 import { findScope, findSession, selectMessages, selectSessions } from './queries.ts'
@@ -17,7 +17,7 @@ export async function listSessions(ctx: Context, input: unknown) {
   return toPage(rows, limit, (row) => ({ sort: row.activity, id: row.id }))
 }
 
-/** A session's messages in their order, with their files and how far each got on its way to the backend. */
+/** A session's messages in their order, with their files and how far each got on its way to the backend. Of very long ones a page has fewer than `limit`. */
 export async function listMessages(ctx: Context, input: unknown) {
   const {
     app_id: appId,
@@ -30,15 +30,16 @@ export async function listMessages(ctx: Context, input: unknown) {
   const scope = await findScope(db, ctx.caller, { appId, projectId })
   const session = scope && (await findSession(db, ctx.caller, scope.id, sessionId))
   if (!session) throw new GatewayError('not_found', 'There is no such session.')
-  const rows = await selectMessages(db, ctx.caller, session.id, { cursor: decodeCursor(cursor), limit: limit + 1 })
-  const page = toPage(rows, limit, ({ message }) => ({ sort: message.upstreamTimestamp, id: message.id }))
+  const { rows, isLast } = await selectMessages(db, ctx.caller, session.id, { cursor: decodeCursor(cursor), limit })
+  const last = isLast ? undefined : rows.at(-1)?.message
   const attachments = await selectAttachmentsOf(
     db,
     ctx.caller,
-    page.items.map(({ message }) => message.id),
+    rows.map(({ message }) => message.id),
   )
   return {
-    ...page,
+    items: rows,
+    nextCursor: last ? encodeCursor({ sort: last.upstreamTimestamp, id: last.id }) : null,
     extractedThrough: session.extractedThrough,
     attachments: new Map(attachments.map((row) => [row.id, row])),
   }

@@ -158,16 +158,15 @@ export function selectSessions(
 }
 
 /** In the order in which the backend gets them. */
-export function selectMessages(
+export async function selectMessages(
   db: Database,
   owner: Owner,
   sessionId: string,
   page: { cursor: Cursor | undefined; limit: number },
 ) {
-  return db
-    .select({ message: messages, state: batches.state, reason: batches.reason })
+  const sizes = await db
+    .select({ id: messages.id, size: messageSize })
     .from(messages)
-    .innerJoin(batches, eq(batches.id, messages.batchId))
     .where(
       and(
         eq(messages.userId, owner.userId),
@@ -177,7 +176,34 @@ export function selectMessages(
       ),
     )
     .orderBy(asc(messages.upstreamTimestamp), asc(messages.id))
-    .limit(page.limit)
+    .limit(page.limit + 1)
+  const ids = fittingIds(sizes.slice(0, page.limit))
+  const rows = await db
+    .select({ message: messages, state: batches.state, reason: batches.reason })
+    .from(messages)
+    .innerJoin(batches, eq(batches.id, messages.batchId))
+    .where(and(eq(messages.userId, owner.userId), inArray(messages.id, ids)))
+    .orderBy(asc(messages.upstreamTimestamp), asc(messages.id))
+  return { rows, isLast: ids.length === sizes.length }
+}
+
+/**
+ * How much of a page a message takes, told without reading its text: its tokens, or the bytes that are stored of it, whichever is less. Both
+ * stand for 128 characters at most, so that a page has some megabytes of usual text, and 60 of the emptiest.
+ */
+export const messageSize = sql<number>`least(${messages.tokens}, pg_column_size(${messages.content}) + coalesce(pg_column_size(${messages.toolCalls}), 0))::int`
+/** Of the messages of one page together, but for the last of them. */
+const PAGE_SIZE = 500_000
+
+/** The ids of those that fit into one page, in their order: one at least. */
+export function fittingIds(sizes: readonly { readonly id: string; readonly size: number }[]): string[] {
+  let left = PAGE_SIZE
+  const end = sizes.findIndex(({ size }) => {
+    const isFull = left <= 0
+    left -= size
+    return isFull
+  })
+  return (end === -1 ? sizes : sizes.slice(0, end)).map(({ id }) => id)
 }
 
 /** Every transaction that touches a session's rows locks the session first: so none waits for another in a circle. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { answer, calls, result, stored, user } from '../../../tests/helpers/turns.ts'
@@ -9,8 +10,8 @@ import { afterLastAnswer, knownTurns } from './known-turns.ts'
 const fewShot = [user('2+2?'), answer('4')]
 const thread = [user('I am Ada'), answer('Hello Ada'), user('I like tea'), answer('Noted')]
 
-function found(sent: readonly ChatTurn[], turns: readonly ChatTurn[]) {
-  const { newFrom, resent } = knownTurns(sent, stored(turns))
+async function found(sent: readonly ChatTurn[], turns: readonly ChatTurn[]) {
+  const { newFrom, resent } = await knownTurns(sent, stored(turns))
   return { newFrom, resent: [...resent].toSorted((a, b) => a - b) }
 }
 
@@ -72,9 +73,21 @@ describe('what is new of what a client sends', () => {
       3,
       [0, 1],
     ],
-  ])('is %s', (_, sent, turns, newFrom, resent) => expect(found(sent, turns)).toEqual({ newFrom, resent }))
+  ])('is %s', async (_, sent, turns, newFrom, resent) => expect(await found(sent, turns)).toEqual({ newFrom, resent }))
 
-  it('is a picture that differs from the stored one with the same words', () => {
+  it('is found out in stretches between which others have their turn', async () => {
+    let [turnsOfOthers, isDone] = [0, false]
+    const others = (async () => {
+      for (; !isDone; turnsOfOthers++) await setImmediate()
+    })()
+    const long = Array.from({ length: 40 }, (_, index) => user(`${index} ${'x'.repeat(100_000)}`))
+    await knownTurns(long, stored(thread))
+    isDone = true
+    await others
+    expect(turnsOfOthers).toBeGreaterThan(10)
+  })
+
+  it('is a picture that differs from the stored one with the same words', async () => {
     const withPicture = (bytes: string): ChatTurn => {
       const picture: ChatPart = { type: 'file', kind: 'image', base64: Buffer.from(bytes).toString('base64') }
       return { role: 'user', parts: [...user('What is this?').parts, picture] }
@@ -82,22 +95,22 @@ describe('what is new of what a client sends', () => {
     const sha256 = createHash('sha256').update('cat').digest('hex')
     const file = { size: 3, sha256 } as AttachmentRow
     const turns = stored([withPicture('cat')]).map((turn) => ({ ...turn, files: [file] }))
-    expect(knownTurns([withPicture('cat')], turns).newFrom).toBe(1)
-    expect(knownTurns([withPicture('dog')], turns).newFrom).toBe(0)
+    expect((await knownTurns([withPicture('cat')], turns)).newFrom).toBe(1)
+    expect((await knownTurns([withPicture('dog')], turns)).newFrom).toBe(0)
   })
 
-  it('is each turn of a conversation once, however much of it the client sends along', () => {
+  it('is each turn of a conversation once, however much of it the client sends along', async () => {
     const said = fc.constantFrom('yes', 'no', 'more')
     const exchanges = fc.array(fc.record({ said, answered: said, calls: fc.nat(3), sends: fc.nat(9) }), {
       maxLength: 8,
     })
-    fc.assert(
-      fc.property(exchanges, (all) => {
+    await fc.assert(
+      fc.asyncProperty(exchanges, async (all) => {
         const conversation: ChatTurn[] = []
         const kept: ChatTurn[] = []
-        const call = (from: number, turn: ChatTurn) => {
+        const call = async (from: number, turn: ChatTurn) => {
           const sent = conversation.slice(from)
-          kept.push(...sent.slice(knownTurns(sent, stored(kept)).newFrom), turn)
+          kept.push(...sent.slice((await knownTurns(sent, stored(kept))).newFrom), turn)
           conversation.push(turn)
         }
         let id = 0
@@ -106,10 +119,10 @@ describe('what is new of what a client sends', () => {
           conversation.push(user(one.said))
           for (let left = one.calls; left > 0; left--) {
             const name = `call${id++}`
-            call(from, calls(name))
+            await call(from, calls(name))
             conversation.push(result(name))
           }
-          call(from, answer(one.answered))
+          await call(from, answer(one.answered))
         }
         expect(kept).toEqual(conversation)
       }),

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import { Pacer } from '../pacer.ts'
 import type { ChatTurn } from './chat-turn.ts'
 import { decodedSize } from './media-tokens.ts'
 import type { StoredTurn } from './stored-turns.ts'
-import { type ComparableTurn, comparable, fingerprint } from './turn-text.ts'
+import { type ComparableTurn, comparable, fingerprint, sizeOf } from './turn-text.ts'
 
 export interface KnownTurns {
   /** Index of the first sent turn that is not stored yet. */
@@ -42,16 +43,16 @@ const MOST_GROUPS = 500
  * Which of the sent turns are stored, recognised by what they say: clients send the new turn alone, the whole conversation, or a part
  * of it, some behind examples of their own. `stored`: the newest of the thread.
  */
-export function knownTurns(sent: readonly ChatTurn[], stored: readonly StoredTurn[]): KnownTurns {
+export async function knownTurns(sent: readonly ChatTurn[], stored: readonly StoredTurn[]): Promise<KnownTurns> {
   if (stored.length === 0) return { newFrom: 0, resent: new Set() }
   const numbers = new Map<string, number>()
-  const ours = groupsOf(
+  const ours = await groupsOf(
     stored,
     (turn) => turn,
     storedFiles,
     (key) => numberOf(numbers, key),
   )
-  const theirs = groupsOf(sent, comparable, sentFiles, (key) => numbers.get(key) ?? UNKNOWN)
+  const theirs = await groupsOf(sent, comparable, sentFiles, (key) => numbers.get(key) ?? UNKNOWN)
   // What follows the thread's end is new, also if it has been said before.
   const run = longest(runsToTheEnd(theirs, ours)) ?? longest(runsFromTheStart(theirs, ours))
   const newFrom = firstNew(sent, theirs, ours, run)
@@ -168,13 +169,14 @@ function numberOf(numbers: Map<string, number>, key: string): number {
   return numbers.size - 1
 }
 
-function groupsOf<T>(
+async function groupsOf<T>(
   turns: readonly T[],
   toComparable: (turn: T) => ComparableTurn,
   filesOf: (turn: T) => readonly File[],
   toNumber: (fingerprint: string) => number,
-): Group[] {
+): Promise<Group[]> {
   const groups: Group[] = []
+  const pacer = new Pacer()
   for (let from = 0; from < turns.length; ) {
     const first = turns[from]
     if (first === undefined) break
@@ -187,6 +189,7 @@ function groupsOf<T>(
       whole.push(turn)
       to++
     }
+    await pacer.take(whole.reduce((sum, turn) => sum + sizeOf(turn), 0))
     const print = fingerprint({
       role: whole[0]?.role ?? 'user',
       text: whole.map(({ text }) => text).join('\n'),

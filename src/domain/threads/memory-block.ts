@@ -23,11 +23,11 @@ const MINUTE_MS = 60_000
 const GAP_MS = 10 * MINUTE_MS
 const LONGEST_SOURCE = 120
 
-/** What is not seen, and would hide or turn text: control characters, zero-width ones but those within words, marks of direction, tags. */
-const UNSEEN =
-  /(?![\t\n\v\f\r\u0085])\p{Cc}|[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
-/** `<`, and signs that look like it. */
-const OPENING = /[<\u2039\u2329\u276e\u27e8\u3008\ufe64\uff1c]/g
+/** What is not seen, and would hide or turn text: control characters, zero-width ones but those within words, marks of direction, selectors of variants, fillers, tags. */
+const UNSEEN = /(?![\t\n\v\f\r\u0085])\p{Cc}|(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|[\ufff9-\ufffb]/gu
+/** `<`, signs that look like it, and those that are it with a stroke or dot: quotation marks, brackets, arrows, letters. */
+const OPENING =
+  /[<\u02c2\u1438\u16b2\u2039\u226e\u22d6\u2329\u276c\u276e\u2770\u27e8\u2991\u29fc\u3008\ufe64\uff1c\u{1d236}\u{16f3f}]/gu
 const LINE_END = /\r\n?|[\n\v\f\u0085\u2028\u2029]/g
 
 /**

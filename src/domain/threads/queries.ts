@@ -6,7 +6,7 @@ import { sessions } from '../../db/schema/sessions.ts'
 import { threads } from '../../db/schema/threads.ts'
 import { users } from '../../db/schema/users.ts'
 import type { Owner } from '../context.ts'
-import type { MessageRow } from '../sessions/queries.ts'
+import { fittingIds, type MessageRow, messageSize } from '../sessions/queries.ts'
 import { idUnlessErased } from '../users/queries.ts'
 import type { ThreadPage } from './schemas.ts'
 import type { RealmContext, ThreadContext, ThreadRow } from './thread-context.ts'
@@ -116,7 +116,7 @@ export async function selectResourceNames(
   return new Map(rows.map(({ id, externalId }) => [id, externalId]))
 }
 
-/** A page of the messages of a thread's session. */
+/** A page of the messages of a thread's session; of very long ones fewer than `limit`. */
 export async function selectThreadMessages(
   db: Database,
   owner: Owner,
@@ -125,13 +125,18 @@ export async function selectThreadMessages(
 ): Promise<{ messages: MessageRow[]; total: number }> {
   const isOfThread = and(eq(messages.userId, owner.userId), eq(messages.sessionId, sessionId))
   const direction = order === 'asc' ? asc : desc
-  const rows = await db
-    .select()
+  const sizes = await db
+    .select({ id: messages.id, size: messageSize })
     .from(messages)
     .where(isOfThread)
     .orderBy(direction(messages.upstreamTimestamp))
     .limit(limit)
     .offset(offset)
+  const rows = await db
+    .select()
+    .from(messages)
+    .where(and(isOfThread, inArray(messages.id, fittingIds(sizes))))
+    .orderBy(direction(messages.upstreamTimestamp))
   return { messages: rows, total: await db.$count(messages, isOfThread) }
 }
 

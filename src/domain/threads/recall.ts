@@ -81,7 +81,7 @@ async function conversation(
     shownObservations(ctx.services.db, ctx.caller, thread.id),
     storedTurns(ctx, thread),
   ])
-  const known = knownTurns(sent, stored)
+  const known = await knownTurns(sent, stored)
   const observedThrough = shown?.observedThrough ?? 0
   const history = withHistory ? historyBefore(sent, stored, { resent: known.resent, observedThrough }) : []
   const files = await historyFiles({ ...ctx, signal: AbortSignal.any([ctx.signal, signal]) }, history, model)

@@ -27,6 +27,8 @@ const MOST_ITEM_TOKENS = 500
 const MOST_ITEM_CHARACTERS = 8 * MOST_ITEM_TOKENS
 /** Of the beginning and of the end of a long message, each. */
 const QUERY_CHARACTERS = 500
+/** In so many characters of what was sent last, memories are looked for that repeat it. */
+const MOST_SAID = 256 * 1024
 /** So many results are asked for one that is wanted: those that are in the history are left out. */
 const SPARE = 3
 
@@ -72,7 +74,7 @@ function queryOf(sent: readonly ChatTurn[]): string {
   const from = sent.slice(0, Math.max(last, 0)).findLastIndex(({ role }) => role !== 'user') + 1
   const said = sent
     .slice(from, last + 1)
-    .map(wordsOfTurn)
+    .map((turn) => wordsOfTurn(turn, 2 * QUERY_CHARACTERS))
     .join('\n')
     .trim()
   if (said.length <= 2 * QUERY_CHARACTERS) return said
@@ -88,7 +90,7 @@ export function chooseRelevant(
   shown: { readonly messageIds: ReadonlySet<string>; readonly sent: readonly ChatTurn[] },
   bounds: { readonly memoryItems: number; readonly memoryTokens: number },
 ): RelevantMemory[] {
-  const said = shown.sent.map((turn) => bare(turnText(turn)))
+  const said = lastSaid(shown.sent)
   const met = new Set<string>()
   const isNew = (result: SearchResult): boolean => {
     const text = bare(textOf(result))
@@ -106,6 +108,19 @@ export function chooseRelevant(
     bounds.memoryTokens - reserved,
   )
   return [...chosen, ...fitting(own, bounds.memoryTokens - tokensOf(chosen))]
+}
+
+/** The newest texts, without what is further back than anybody looks. */
+function lastSaid(sent: readonly ChatTurn[]): string[] {
+  const said: string[] = []
+  let left = MOST_SAID
+  for (const turn of sent.toReversed()) {
+    if (left <= 0) break
+    const text = turnText(turn).slice(-left)
+    left -= text.length
+    said.push(bare(text))
+  }
+  return said
 }
 
 /** What is not taken is not met. */

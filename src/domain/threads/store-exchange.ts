@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../db/database.ts'
 import { isDatabaseAway } from '../../db/sql-state.ts'
 import { SharedObjectGone, shareObjects } from '../attachments/share-objects.ts'
@@ -26,6 +26,8 @@ import type { ThreadContext, ThreadRow } from './thread-context.ts'
 const GIVE_UP_MS = 60_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
+/** Of one batch: it is written, and read for the backend, in one piece. */
+const MOST_CHARACTERS = 1024 * 1024
 
 /**
  * Stores messages of a thread, all or none, and has the backend learn them meanwhile; again and again, as long as the database or the
@@ -79,7 +81,7 @@ export async function storeMessages(
   const scope = await ensureScope(ctx, { appId: 'default', projectId: 'default' })
   const target = { scope, sessionId: threadSessionId(thread), kind: 'thread' as const }
   const shared = await shareObjects(ctx, messages)
-  const batches = chunksOf(shared, ctx.services.limits.messages).map((chunk) => planBatch(ctx, target, chunk))
+  const batches = chunksOf(shared, ctx.services.limits.messages, lengthOf).map((chunk) => planBatch(ctx, target, chunk))
   const before = attempted.splice(0, attempted.length)
   attempted.push(...before, ...batches.map(({ id }) => id))
   return storeBatches(ctx, batches, async (tx) => {
@@ -104,6 +106,8 @@ export async function storeThreadBatches(
 ): Promise<{ thread: ThreadRow; sessionId: string }> {
   let last: StoredBatch | undefined
   for (const batch of batches) {
+    // On PGlite, statements hold up the whole process.
+    if (last) await setImmediate()
     const stored = await storePlanned(tx, ctx, batch)
     await recordAudit(tx, ctx, { action: 'messages.add', target: stored.id, bytes: bytesOf(stored) })
     last = stored
@@ -122,6 +126,20 @@ export function threadSessionId({ externalId }: Pick<ThreadRow, 'externalId'>): 
   return `thread:${externalId}`
 }
 
-export function chunksOf<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
+/** Of at most so many items, and not more than have `MOST_CHARACTERS` together, but for the last of each. */
+export function chunksOf<T>(items: readonly T[], size: number, charactersOf: (item: T) => number = () => 0): T[][] {
+  const chunks: T[][] = []
+  let [chunk, characters]: [T[], number] = [[], 0]
+  for (const item of items) {
+    if (chunk.length === 0) chunks.push(chunk)
+    chunk.push(item)
+    characters += charactersOf(item)
+    if (chunk.length === size || characters > MOST_CHARACTERS) [chunk, characters] = [[], 0]
+  }
+  return chunks
+}
+
+function lengthOf({ input, items }: ResolvedMessage): number {
+  const calls = JSON.stringify(input.tool_calls ?? []).length
+  return items.reduce((sum, item) => sum + (item.type === 'text' ? item.text.length : 0), calls)
 }

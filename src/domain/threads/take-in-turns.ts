@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type DetectedUpload, detectUpload } from '../attachments/detect-upload.ts'
 import type { SpoolSession } from '../attachments/spool.ts'
 import { GatewayError } from '../errors.ts'
+import { Pacer } from '../pacer.ts'
 import type { ResolvedItem, ResolvedMessage } from '../sessions/resolve-content.ts'
 import type { ChatPart, ChatTurn } from './chat-turn.ts'
 import { decodeBase64, NotBase64 } from './decode-base64.ts'
 import { decodedSize } from './media-tokens.ts'
 import type { ThreadContext } from './thread-context.ts'
-import { storableText, turnText, turnTokens } from './turn-text.ts'
+import { comparable, sizeOf, storableText, turnText, turnTokens } from './turn-text.ts'
 
 type FilePart = Extract<ChatPart, { type: 'file' }>
 
@@ -31,7 +32,12 @@ export async function takeInTurns(
   using places = hasFiles ? await takePlaces(ctx) : undefined
   const files = new FileIntake(ctx, spool, places !== undefined)
   const messages: ResolvedMessage[] = []
-  for (const turn of turns) messages.push(await takeInTurn(turn, timestamp, files))
+  const pacer = new Pacer()
+  for (const turn of turns) {
+    const message = await takeInTurn(turn, timestamp, files)
+    await pacer.take(sizeOf(comparable(turn)))
+    messages.push(message)
+  }
   return messages
 }
 

@@ -98,9 +98,16 @@ describe('a fingerprint', () => {
     ],
   ])('tells %s apart', (_, one, other) => expect(print(one)).not.toBe(print(other)))
 
+  it('of a very long text tells every character', () => {
+    const long = (middle: string) => print(user(text(`${'a '.repeat(200_000)}${middle}${'b '.repeat(200_000)}`)))
+    expect(long('yes')).toBe(long('yes'))
+    expect(long('yes')).not.toBe(long('no'))
+    expect(long('yes').length).toBeLessThan(200)
+  })
+
   it('of a text full of beginnings of placeholders takes no longer than of another', () => {
     // Looked through once for each beginning, it would take minutes.
-    const said = '[Image #1: '.repeat(100_000)
+    const said = '[Image #1: '.repeat(20_000)
     expect(print(user(text(said)))).toContain('[Image#1:[Image#1:')
     expect(print(user(text('[Image #1: [Image #2: a.png]')))).toBe(print(user(text('[Image #1: [Image #3: b.png]'))))
   })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ContentKind } from '../../ports/memory-backend.ts'
 import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ChatPart, ChatTurn, ToolCall } from './chat-turn.ts'
@@ -7,7 +8,9 @@ type Media = Exclude<ChatPart, { type: 'text' }>
 
 const LONGEST_NAME = 200
 /** As much as is kept of an answer: more than models read. */
-const LONGEST_TEXT = 4 * 1024 * 1024
+export const LONGEST_TEXT = 4 * 1024 * 1024
+/** A longer text is compared as it is, by its hash. */
+const LONGEST_BARED = 256 * 1024
 /** What would end a placeholder, or its line. */
 const UNFIT_FOR_NAMES = /[[\]\p{Cc}\u2028\u2029]/gu
 /** Without `[` in the name: a text of many beginnings of placeholders is looked through once, not once for each. */
@@ -58,9 +61,14 @@ function linkName(target: string): string {
   return (target.split(/[?#]/, 1)[0] ?? '').replace(/\/\/[^/@]*@/, '//')
 }
 
-/** The text of a turn without its placeholders, for those who look for what was said. */
-export function wordsOfTurn(turn: Pick<ChatTurn, 'parts'>): string {
-  return storableText(turn.parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n'))
+/** The text of a turn without its placeholders, for those who look for what was said; of each long part its two ends, of so many characters. */
+export function wordsOfTurn(turn: Pick<ChatTurn, 'parts'>, ends: number): string {
+  const texts = turn.parts.flatMap((part) => (part.type === 'text' ? [part.text] : []))
+  return storableText(texts.map((text) => endsOf(text, ends)).join('\n'))
+}
+
+function endsOf(text: string, ends: number): string {
+  return text.length <= 2 * ends ? text : `${text.slice(0, ends)}\n${text.slice(-ends)}`
 }
 
 /**
@@ -85,6 +93,11 @@ export interface ComparableTurn {
   readonly toolCallId: string | undefined
 }
 
+/** In characters: of its text and of its calls. */
+export function sizeOf({ text, toolCalls }: Pick<ComparableTurn, 'text' | 'toolCalls'>): number {
+  return toolCalls.reduce((sum, { arguments: given }) => sum + given.length, text.length)
+}
+
 export function comparable(turn: ChatTurn): ComparableTurn {
   return { role: turn.role, text: turnText(turn), toolCalls: turn.toolCalls ?? [], toolCallId: turn.toolCallId }
 }
@@ -92,7 +105,7 @@ export function comparable(turn: ChatTurn): ComparableTurn {
 /**
  * Equal for what a client sent and for what is stored of it, also if the client gives it back in another form: white space, the division
  * into parts, names of files and the spelling of JSON do not count. Neither does text beside tool calls, which some clients drop: their ids
- * name them. Of files it has kinds and number; whether they are the same ones is to be asked apart.
+ * name them. Of texts and arguments above 256 Ki characters every character counts. Of files it has kinds and number; whether they are the same ones is to be asked apart.
  */
 export function fingerprint({ role, text, toolCalls, toolCallId }: ComparableTurn): string {
   const calls = toolCalls.map(({ id, name, arguments: given }) => [id, name, canonicalJson(given)])
@@ -101,6 +114,7 @@ export function fingerprint({ role, text, toolCalls, toolCallId }: ComparableTur
 }
 
 function bareText(text: string): string {
+  if (text.length > LONGEST_BARED) return hashOf(text)
   return storableText(text)
     .replace(PLACEHOLDER, (_, label: string, name = '') => (isLink(name) ? `[${label} ${name}]` : `[${label}]`))
     .replace(/\s+/g, '')
@@ -111,9 +125,14 @@ function isLink(name: string): boolean {
 }
 
 function canonicalJson(given: string): string {
+  if (given.length > LONGEST_BARED) return hashOf(storableText(given))
   try {
     return JSON.stringify(JSON.parse(given.trim() || '{}'))
   } catch {
     return storableText(given)
   }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }

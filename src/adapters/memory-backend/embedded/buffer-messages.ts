@@ -5,6 +5,7 @@ import type { BackendMessage } from '../../../ports/memory-backend.ts'
 import { throwIfGivenUp } from './database-fault.ts'
 import { type BufferedMessage, bufferMessages, type EngineSession, knownTimestamps } from './queries.ts'
 import type { FileReader } from './reading/file-reader.ts'
+import { MOST_CHARACTERS } from './reading/limits.ts'
 import { cleanText, cutText } from './text/clean-text.ts'
 
 const CHARACTERS_PER_STATEMENT = 500_000
@@ -34,7 +35,8 @@ async function readMessage(
   for (const item of message.items) {
     throwIfGivenUp(signal)
     if (item.type === 'file') parts.push(await reader.read(item.file, signal))
-    else if (item.text.trim() !== '') parts.push({ text: cleanText(item.text) })
+    else if (item.text.trim() !== '')
+      parts.push({ text: cutText(cleanText(item.text.slice(0, MOST_CHARACTERS)), MOST_CHARACTERS) })
   }
   for (const call of message.toolCalls ?? []) {
     const text = toolCallText(call)

@@ -4,7 +4,7 @@ import { composeMemories } from './compose-memories.ts'
 import { type EngineSession, insertMemories, markExtracted, type NewMemory, takeBuffered } from './queries.ts'
 
 /** Small pages, and a turn for others between them: on PGlite, statements hold up the whole process. */
-const MESSAGES_PER_PAGE = 50
+const MESSAGES_PER_PAGE = 10
 const MEMORIES_PER_PAGE = 10
 
 /** Turns what the session has buffered into memories, all or nothing. Returns how many messages there were. */

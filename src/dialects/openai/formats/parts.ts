@@ -1,5 +1,6 @@
 import { fileTypes } from '../../../domain/attachments/file-types.ts'
 import type { ChatPart, ChatTurn, ToolCall } from '../../../domain/threads/chat-turn.ts'
+import { LONGEST_TEXT } from '../../../domain/threads/turn-text.ts'
 import type { ContentKind } from '../../../ports/memory-backend.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -13,6 +14,7 @@ interface FileFacts {
 /** Of an address. What is longer is no address that anybody meant to be kept. */
 const LONGEST_TARGET = 2_048
 const LONGEST_DATA_HEADER = 256
+const LONGEST_CALL_NAME = 512
 const MIME_TYPE = /^[\w.+-]{1,60}\/[\w.+-]{1,100}$/
 
 /** The members of an object; none if it is no object. */
@@ -30,8 +32,9 @@ export function textOf(value: unknown): string | undefined {
   return value.toWellFormed().replaceAll('\0', '') || undefined
 }
 
+/** Cut where its message is cut anyway. */
 export function textPart(value: unknown): ChatPart[] {
-  const text = textOf(value)
+  const text = textOf(typeof value === 'string' ? value.slice(0, LONGEST_TEXT) : value)
   return text === undefined ? [] : [{ type: 'text', text }]
 }
 
@@ -67,19 +70,33 @@ export function linkPart(target: unknown, kind: ContentKind): ChatPart[] {
 
 /** A call as it can be stored; none without a name. */
 export function toolCall(id: unknown, name: unknown, args: unknown): ToolCall[] {
-  const known = textOf(name)
-  return known === undefined ? [] : [{ id: textOf(id) ?? known, name: known, arguments: textOf(args) ?? '' }]
+  const known = nameOf(name)
+  return known === undefined ? [] : [{ id: nameOf(id) ?? known, name: known, arguments: textOf(args) ?? '' }]
 }
 
 /** None if nothing was said. */
 export function assistantTurn(parts: readonly ChatPart[], toolCalls: readonly ToolCall[]): ChatTurn[] {
   if (parts.length === 0 && toolCalls.length === 0) return []
-  return [{ role: 'assistant', parts, ...(toolCalls.length > 0 && { toolCalls }) }]
+  return [{ role: 'assistant', parts, ...(toolCalls.length > 0 && { toolCalls: withinBounds(toolCalls) }) }]
 }
 
 export function toolTurn(parts: readonly ChatPart[], callId: unknown): ChatTurn {
-  const toolCallId = textOf(callId)
+  const toolCallId = nameOf(callId)
   return { role: 'tool', parts, ...(toolCallId && { toolCallId }) }
+}
+
+/** Names and ids of calls; what is longer was not made by any model. */
+function nameOf(value: unknown): string | undefined {
+  return textOf(typeof value === 'string' ? value.slice(0, LONGEST_CALL_NAME) : value)
+}
+
+/** The calls with their arguments, as long as these are as long as a text may be together. */
+function withinBounds(toolCalls: readonly ToolCall[]): readonly ToolCall[] {
+  let left = LONGEST_TEXT
+  return toolCalls.map((call) => {
+    left -= call.arguments.length
+    return left < 0 ? { ...call, arguments: '' } : call
+  })
 }
 
 function isDataUrl(text: string): boolean {
