@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { DatabaseConnection } from '../../src/db/database.ts'
 import { keptRow } from '../../src/db/kept-rows.ts'
 import { accounts } from '../../src/db/schema/accounts.ts'
@@ -12,8 +12,8 @@ beforeAll(async () => {
   connection = await openTestDatabase()
 })
 afterAll(() => connection.close())
+afterEach(() => vi.useRealTimers())
 beforeEach(async () => {
-  vi.useRealTimers()
   await connection.db.delete(accounts).where(eq(accounts.id, 'acc'))
   await connection.db.insert(accounts).values({ id: 'acc', name: 'old' })
   queries = 0
@@ -78,6 +78,6 @@ test('keeps a row no longer than it says', async () => {
   const keptUntil = new Date(Date.now() + 1_000)
   const passing = () => keptRow(connection.db, 'passing', async () => ({ keptUntil, number: ++queries }))
   await passing()
-  vi.useFakeTimers({ now: keptUntil })
+  vi.useFakeTimers({ toFake: ['Date'], now: keptUntil })
   expect(await passing()).toMatchObject({ number: 2 })
 })
