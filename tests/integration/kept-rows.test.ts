@@ -38,7 +38,6 @@ test.each([
   ['by a statement', () => connection.db.execute(rename)],
   ['by a query builder', () => connection.db.update(accounts).set({ name: 'new' }).where(eq(accounts.id, 'acc'))],
   ['in a transaction', () => connection.db.transaction((tx) => tx.execute(rename))],
-  ['within another', () => connection.db.transaction((tx) => tx.transaction((inner) => inner.execute(rename)))],
 ])('has what was written %s', async (_, write) => {
   await read()
   await write()
