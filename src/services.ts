@@ -1,14 +1,19 @@
 import { mkdirSync } from 'node:fs'
+import { createOpenAiCompatibleEmbedding } from './adapters/embedding-model/openai-compatible.ts'
+import type { EngineModels } from './adapters/memory-backend/embedded/facts/engine-models.ts'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
+import { missingOcrPackages } from './adapters/memory-backend/embedded/reading/ocr/tesseract-data.ts'
 import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
 import { createModelGateway } from './adapters/model-provider/forwarder.ts'
 import { createOpenAiCompatibleModel } from './adapters/model-provider/openai-compatible.ts'
+import { createTranscriptionModel } from './adapters/model-provider/transcription.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
 import { createHttpWebhookSender } from './adapters/webhook-sender/http.ts'
 import type { Config, ObjectStoreConfig } from './config/config.ts'
+import { ConfigError } from './config/env.ts'
 import { readPlans } from './config/plans.ts'
-import { type Database, type DatabaseConnection, timeQueries } from './db/database.ts'
+import { type DatabaseConnection, timeQueries } from './db/database.ts'
 import { migratePglite, migratePostgres } from './db/migrate.ts'
 import { openPglite } from './db/pglite.ts'
 import { openPostgres } from './db/postgres.ts'
@@ -83,11 +88,13 @@ export async function createServices(config: Config, options: ServiceOptions): P
   await objectStore.selfTest()
   const spool = createSpool(config.spoolDir)
 
-  const backend = openBackend(config, database.db, log)
-  opened.defer(() => backend.close())
-  await warnIfAway(backend, log)
   const chatModel = config.chatModel && createOpenAiCompatibleModel(config.chatModel)
   opened.defer(() => chatModel?.close())
+  const transcription = config.engine.transcription && createTranscriptionModel(config.engine.transcription)
+  opened.defer(() => transcription?.close())
+  const backend = openBackend(config, database, log, { chat: chatModel, transcription, events })
+  opened.defer(() => backend.close())
+  await warnIfAway(backend, log)
   const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
   const webhooks = opened.adopt(createHttpWebhookSender(config.webhooks), (sender) => sender.close())
 
@@ -202,11 +209,28 @@ function openObjectStore(config: ObjectStoreConfig): ObjectStore {
   return config.kind === 'local' ? createLocalObjectStore({ root: config.dir }) : createS3ObjectStore(config)
 }
 
-function openBackend(config: Config, db: Database, log: Log): MemoryBackend {
-  const { backend } = config
+function openBackend(
+  config: Config,
+  database: DatabaseConnection,
+  log: Log,
+  models: Omit<EngineModels, 'tokensPerDay'>,
+): MemoryBackend {
+  const { backend, engine } = config
   if (backend.kind === 'everos') return createEverosBackend(backend)
   mkdirSync(config.readingDir, { recursive: true, mode: 0o700 })
-  return createEmbeddedBackend({ db, logger: log, reading: { directory: config.readingDir } })
+  const { ocrLanguages, keepGps } = engine
+  const missing = missingOcrPackages(ocrLanguages)
+  if (missing.length > 0) {
+    throw new ConfigError(`OCR_LANGUAGES: what reads them is not installed: npm install ${missing.join(' ')}`)
+  }
+  const model = engine.embedding && createOpenAiCompatibleEmbedding(engine.embedding)
+  return createEmbeddedBackend({
+    db: database.db,
+    logger: log,
+    reading: { directory: config.readingDir, ocrLanguages, keepGps },
+    models: { ...models, tokensPerDay: engine.extractionTokensPerDay },
+    ...(model && { embedding: { model, withOwnSession: database.withOwnSession } }),
+  })
 }
 
 /** The gateway takes uploads also while its backend is away, so this is no reason not to start. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { type EngineConfig, engineConfig, type ModelServer } from './engine.ts'
 import { ConfigError, type Env } from './env.ts'
 import { type ModelsConfig, modelProviders, PROVIDER_URLS, unknownFallbacks } from './model-providers.ts'
 
@@ -83,13 +84,6 @@ export interface RateLimits {
   readonly memoryWrites: number
 }
 
-export interface ChatModelConfig {
-  readonly model: string
-  readonly baseUrl: string
-  readonly apiKey: string | undefined
-  readonly timeoutMs: number
-}
-
 export interface Config {
   readonly host: string
   readonly port: number
@@ -107,7 +101,9 @@ export interface Config {
   readonly objectStore: ObjectStoreConfig
   readonly backend: BackendConfig
   /** Undefined if none is to be used. */
-  readonly chatModel: ChatModelConfig | undefined
+  readonly chatModel: ModelServer | undefined
+  /** What the embedded backend makes use of besides the chat model. */
+  readonly engine: EngineConfig
   /** What the chat proxy reaches. */
   readonly models: ModelsConfig
   /** How long a chat through the proxy waits for its memory; then it goes on without. */
@@ -180,6 +176,7 @@ export function loadConfig(env: Env): Config {
     objectStore: objectStoreConfig(env, storageDir),
     backend: backendConfig(env),
     chatModel: chatModelConfig(env),
+    engine: engineConfig(env),
     models: {
       providers: modelProviders(env),
       timeoutMs: env.MODEL_TIMEOUT_MS,
@@ -236,7 +233,7 @@ function backendConfig(env: Env): BackendConfig {
   }
 }
 
-function chatModelConfig(env: Env): ChatModelConfig | undefined {
+function chatModelConfig(env: Env): ModelServer | undefined {
   if (!env.CHAT_MODEL) return undefined
   return {
     model: env.CHAT_MODEL,

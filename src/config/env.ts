@@ -52,8 +52,19 @@ export const envSchema = z.object({
   OPENAI_API_KEY: providerKey.optional(),
   OPENAI_BASE_URL: httpUrl.default(PROVIDER_URLS.openai),
   CHAT_TIMEOUT_MS: milliseconds(60_000),
+  EXTRACTION_TOKENS_PER_DAY: whole.min(0).default(200_000),
+  TRANSCRIPTION_MODEL: z.string().min(1).max(256).optional(),
   OBSERVE_TOKENS: count(30_000, 100),
   REFLECT_TOKENS: count(40_000, 100),
+  EMBEDDING_MODEL: z.string().min(1).max(256).optional(),
+  EMBEDDING_BASE_URL: httpUrl.optional(),
+  EMBEDDING_API_KEY: providerKey.optional(),
+  EMBEDDING_TIMEOUT_MS: milliseconds(10_000),
+  OCR_LANGUAGES: z
+    .string()
+    .regex(/^[a-z_]+(\+[a-z_]+)*$/, 'must be languages of Tesseract, e.g. eng+chi_sim')
+    .optional(),
+  KEEP_GPS: flag.default(false),
 
   ANTHROPIC_API_KEY: providerKey.optional(),
   ANTHROPIC_BASE_URL: httpUrl.default(PROVIDER_URLS.anthropic),

@@ -6,6 +6,9 @@ import { sqlState } from './sql-state.ts'
 /** PostgreSQL or PGlite, or a transaction on either: the type is the port. */
 export type Database = PgDatabase<PgQueryResultHKT, typeof schema>
 
+/** Resolves with the rows. */
+export type RunStatement = <Row>(statement: string) => Promise<Row[]>
+
 /** An open database and what belongs to the process that opened it. */
 export interface DatabaseConnection {
   readonly kind: 'postgres' | 'pglite'
@@ -14,6 +17,11 @@ export interface DatabaseConnection {
   readonly version: string
   /** Rejects if the database cannot answer now. */
   ping(): Promise<void>
+  /**
+   * Runs statements that may take hours, one after another, outside any transaction and on a connection of their own: where there is but one, the
+   * embedded database, they hold up all others, and `concurrently` is left out. Where it can, an aborted `signal` ends the statement under way, which rejects.
+   */
+  withOwnSession<T>(work: (run: RunStatement) => Promise<T>, signal?: AbortSignal): Promise<T>
   close(): Promise<void>
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
+import { vector } from '@electric-sql/pglite-pgvector'
 import { drizzle } from 'drizzle-orm/pglite'
 import type { DatabaseConnection } from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -26,6 +27,8 @@ export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob
     const client = await PGlite.create({
       ...(options.dataDir && { dataDir: join(options.dataDir, 'pgdata') }),
       ...(options.loadDataDir && { loadDataDir: options.loadDataDir }),
+      // Always: once its index is there, the table cannot be read without it.
+      extensions: { vector },
       postgresqlconf: ['shared_buffers=16MB'],
     })
     const db = drizzle(client, { schema })
@@ -39,6 +42,8 @@ export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob
       ping: async () => {
         await client.query('select 1')
       },
+      withOwnSession: (work) =>
+        work(async <Row>(statement: string) => (await client.query<Row>(statement.replace(' concurrently', ''))).rows),
       close: async () => {
         if (!client.closed) await client.close()
         release()

@@ -27,7 +27,8 @@ interface Waiter {
  * Connections to a PostgreSQL server that never make their users wait for ever. The driver itself has no time limit: when
  * the network swallows what is sent, or the server stands still, an answer would never come. So a connection that waits is
  * suspected, and another one asks the server: if that gets no answer either, all that wait are broken, and nobody else is
- * let in until the server answers again; if the server is there, but waits for us where we wait for it, that connection alone is broken.
+ * let in until the server answers again; if the server is there, but waits for us where we wait for it, that connection is broken, and those
+ * at rest are made anew before they are used.
  * Any other statement is merely slow, until the server's own limit for statements has passed.
  */
 export class PostgresPool {
@@ -130,14 +131,18 @@ export class PostgresPool {
       return !stuck || (pid !== undefined && stuck.has(pid) && now - wait.since > SUSPECT_MS)
     })
     for (const { connection } of lost) connection.destroy(noAnswer())
+    const gone = lost.flatMap(({ pid }) => pid ?? [])
+    // What has befallen one has likely befallen those at rest: else a request would find out of one after the other, each time for a second.
+    if (lost.length > 0) {
+      for (const connection of this.#idle) {
+        gone.push(connection.pid ?? 0)
+        connection.destroy(noAnswer())
+      }
+    }
     this.#isAway = stuck === undefined
     if (this.#isAway) for (const waiter of this.#waiters) waiter.refuse(noAnswer())
     // The server would keep their locks until it noticed.
-    else if (lost.length > 0)
-      await endProcesses(
-        probe,
-        lost.flatMap(({ pid }) => pid ?? []),
-      )
+    else if (lost.length > 0) await endProcesses(probe, gone)
     probe.destroy(noAnswer())
     this.#isProbing = false
     this.#trustedUntil = performance.now() + TRUST_MS

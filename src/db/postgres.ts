@@ -1,5 +1,6 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
-import type { DatabaseConnection } from './database.ts'
+import postgres from 'postgres'
+import type { DatabaseConnection, RunStatement } from './database.ts'
 import { PostgresPool } from './postgres-pool.ts'
 import * as schema from './schema/index.ts'
 
@@ -24,6 +25,7 @@ export async function openPostgres(options: { url: string; maxConnections: numbe
       ping: async () => {
         await pool.query('select 1')
       },
+      withOwnSession: (work, signal) => withOwnSession(options.url, work, signal),
       close: () => pool.close(),
     }
   } catch (error) {
@@ -35,5 +37,33 @@ export async function openPostgres(options: { url: string; maxConnections: numbe
         cause: error,
       },
     )
+  }
+}
+
+/** Without the pool's limit for a statement. */
+async function withOwnSession<T>(
+  url: string,
+  work: (run: RunStatement) => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  const session = postgres(url, {
+    max: 1,
+    connect_timeout: 5,
+    fetch_types: false,
+    onnotice: () => {},
+    connection: { application_name: 'memory-gateway upkeep' },
+  })
+  let running: ReturnType<typeof session.unsafe> | undefined
+  const stop = () => running?.cancel()
+  signal?.addEventListener('abort', stop)
+  try {
+    return await work(async <Row>(statement: string) => {
+      signal?.throwIfAborted()
+      running = session.unsafe(statement)
+      return [...(await running)] as Row[]
+    })
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    await session.end({ timeout: 5 })
   }
 }

@@ -25,6 +25,7 @@ export type Job =
   | { name: 'sweep-orphans' }
   | { name: 'auto-maintenance' }
   | { name: 'expire-memories' }
+  | { name: 'tend-backend' }
   | { name: 'observe-thread'; threadId: string }
   | { name: 'flush-thread'; sessionId: string }
 

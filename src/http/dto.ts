@@ -1,23 +1,15 @@
 import type { z } from '@hono/zod-openapi'
 import type { AttachmentRow } from '../domain/attachments/queries.ts'
 import type { getErasure } from '../domain/erasure/get-erasure.ts'
-import { resourceUri } from '../domain/ids.ts'
+import { memoryId, resourceUri } from '../domain/ids.ts'
 import type { Operation } from '../domain/operations/list-operations.ts'
 import type { ResourceWithFile } from '../domain/resources/queries.ts'
-import type { SearchResult } from '../domain/search/search-memory.ts'
+import type { SearchResults as Found, SearchResult } from '../domain/search/search-memory.ts'
 import type { listMessages, listSessions } from '../domain/sessions/list-sessions.ts'
 import type { StoredAttachment } from '../domain/sessions/store-batch.ts'
 import type { UserKeyRow } from '../domain/users/queries.ts'
-import type {
-  Attachment,
-  Erasure,
-  Message,
-  Operation as OperationBody,
-  Resource,
-  SearchResults,
-  Session,
-  UserKey,
-} from './schemas.ts'
+import type { Attachment, Erasure, Message, Operation as OperationBody, Resource, Session, UserKey } from './schemas.ts'
+import type { SearchResults } from './search-schemas.ts'
 
 type File = StoredAttachment | AttachmentRow
 
@@ -39,7 +31,17 @@ function contentUrl(attachmentId: string): string {
   return `/attachments/${attachmentId}/content`
 }
 
-export function toSearchResult(
+export function toSearchResults(
+  { results, method, notice }: Found,
+  externalUserId: string,
+): z.infer<typeof SearchResults> {
+  return {
+    results: results.map((result) => toSearchResult(result, externalUserId)),
+    retrieval: { method, ...(notice !== undefined && { notice }) },
+  }
+}
+
+function toSearchResult(
   { id, session, sourceScope, hit, sources, attachments }: SearchResult,
   externalUserId: string,
 ): z.infer<typeof SearchResults>['results'][number] {
@@ -56,10 +58,25 @@ export function toSearchResult(
     facts: [...hit.facts],
     score: hit.score,
     timestamp: hit.timestamp,
+    pending: hit.pending ?? false,
+    ...(hit.speaker !== undefined && { speaker: hit.speaker }),
+    ...(hit.fact && {
+      fact: {
+        type: hit.fact.type,
+        confidence: hit.fact.confidence,
+        ...(hit.fact.occurredAt !== undefined && { occurred_at: hit.fact.occurredAt }),
+        ...(hit.fact.supersededBy !== undefined && { superseded_by: memoryId(hit.projectId, hit.fact.supersededBy) }),
+      },
+    }),
+    ...(hit.explanation && { explanation: { ...hit.explanation } }),
     sources: sources.map((source) => ({
       message_id: source.id,
       sender_id: source.senderId,
       timestamp: source.timestamp,
+      ...(source.attachmentId !== undefined && { attachment_id: source.attachmentId }),
+      ...(source.page !== undefined && { page: source.page }),
+      ...(source.sheet !== undefined && { sheet: source.sheet }),
+      ...(source.slide !== undefined && { slide: source.slide }),
     })),
     attachments: attachments.map((file) => ({
       attachment_id: file.id,

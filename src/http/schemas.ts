@@ -64,37 +64,6 @@ export const FlushedSession = z
 
 export const QueuedFlush = z.object({ session_id: z.string(), status: z.literal('queued') }).openapi('QueuedFlush')
 
-export const SearchResults = z
-  .object({
-    results: z.array(
-      z.object({
-        id: z.string(),
-        session_id: z.string(),
-        source_scope: z.enum(['current_chat', 'resources', 'all_user_memory']),
-        resource_id: z.string().optional(),
-        resource_uri: z.string().optional(),
-        text: z.string(),
-        subject: z.string().optional(),
-        facts: z.array(z.string()),
-        score: z.number(),
-        timestamp: z.number().int().describe('Unix ms'),
-        sources: z.array(z.object({ message_id: z.string(), sender_id: z.string(), timestamp: z.number().int() })),
-        attachments: z.array(
-          z.object({
-            attachment_id: z.string(),
-            type: FileKind,
-            name: z.string(),
-            mime_type: z.string(),
-            size: z.number().int(),
-            url: z.string().describe('Path of the original on this gateway'),
-            internal_uri: z.string(),
-          }),
-        ),
-      }),
-    ),
-  })
-  .openapi('SearchResults')
-
 export const Resource = z
   .object({
     resource_id: z.string(),

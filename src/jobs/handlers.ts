@@ -2,6 +2,7 @@ import { sweepOrphans } from '../domain/attachments/sweep-orphans.ts'
 import type { DomainServices, SystemContext } from '../domain/context.ts'
 import { continueErasure } from '../domain/erasure/continue-erasure.ts'
 import { runAutoMaintenance } from '../domain/maintenance/run-auto-maintenance.ts'
+import { tendBackend } from '../domain/maintenance/tend-backend.ts'
 import { expireMemories } from '../domain/memories/expire-memories.ts'
 import { observeThread } from '../domain/observations/observe-thread.ts'
 import { flushThread } from '../domain/threads/flush-thread.ts'
@@ -18,7 +19,7 @@ export function createJobHandlers(services: DomainServices, log: Log, orphanGrac
     signal,
   })
   return {
-    'relay-session': async ({ sessionId }) => (await services.relay.drain(sessionId)) === 'idle',
+    'relay-session': async ({ sessionId }) => (await services.relay.drainIfOpen(sessionId)) === 'idle',
     erase: ({ erasureId, name }, signal) => continueErasure(context(name, signal), erasureId),
     'deliver-webhook': ({ name, deliveryId, webhookId }, signal) =>
       deliverWebhook(context(name, signal), { id: deliveryId, webhookId }),
@@ -33,6 +34,10 @@ export function createJobHandlers(services: DomainServices, log: Log, orphanGrac
     },
     'sweep-orphans': async ({ name }, signal) => {
       await sweepOrphans(context(name, signal), orphanGraceMs)
+      return true
+    },
+    'tend-backend': async ({ name }, signal) => {
+      await tendBackend(context(name, signal))
       return true
     },
     'auto-maintenance': async ({ name }, signal) => {

@@ -1,4 +1,4 @@
-import { fromPglite, PgBoss } from 'pg-boss'
+import { fromPglite, type PerJobWorkHandler, PgBoss } from 'pg-boss'
 import type { DatabaseConnection } from '../db/database.ts'
 import type { PgliteConnection } from '../db/pglite.ts'
 import { queueDatabase } from '../db/queue-database.ts'
@@ -6,6 +6,7 @@ import { sqlState } from '../db/sql-state.ts'
 import type { Job, JobQueue } from '../domain/context.ts'
 import { QUIET_SECONDS } from '../domain/threads/flush-thread.ts'
 import type { Log } from '../observability/logger.ts'
+import { startWorkers } from './workers.ts'
 
 export interface RunningQueue extends JobQueue {
   /** Begins to work. `false` from a handler: not done yet, try again later. */
@@ -29,6 +30,7 @@ const QUEUES = {
   'sweep-orphans': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   'auto-maintenance': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   'expire-memories': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
+  'tend-backend': { startAfter: 0, retryLimit: 0, retryDelay: 1, retryDelayMax: 1, parallel: 1 },
   // When the thread may be quiet, if nothing more is said in it.
   'flush-thread': { startAfter: QUIET_SECONDS, retryLimit: 30, retryDelay: 5, retryDelayMax: 300, parallel: 2 },
   // Who finds the thread at work by another, or its claim left by a process that died, comes again.
@@ -43,6 +45,16 @@ interface QueueSettings {
   readonly parallel: number
   readonly perGroup?: number
 }
+
+/** Nobody waits for these: they are looked for less often than the others. */
+const SCHEDULES: Partial<Record<Job['name'], string>> = {
+  'sweep-orphans': '* * * * *',
+  'auto-maintenance': '23 * * * *',
+  'expire-memories': '* * * * *',
+  'tend-backend': '* * * * *',
+}
+
+const POLL_SECONDS = 1
 
 /** How soon the jobs of a process that died are given to another. */
 const HEARTBEAT_SECONDS = 15
@@ -60,7 +72,8 @@ export async function startQueue(
   connection: DatabaseConnection,
   options: { postgresUrl: string | undefined; pollSeconds: number | undefined; log: Log },
 ): Promise<RunningQueue> {
-  const { log } = options
+  const { log, pollSeconds = POLL_SECONDS } = options
+  const endPolls: (() => void)[] = []
   const boss = options.postgresUrl
     ? new PgBoss({
         connectionString: options.postgresUrl,
@@ -72,8 +85,10 @@ export async function startQueue(
     : new PgBoss({ db: fromPglite((connection as PgliteConnection).client), backend: 'pglite', ...SUPERVISION })
   boss.on('error', (error) => log.error({ err: error }, 'job queue failed, it will try again'))
   await boss.start()
+  const existing = new Set((await boss.getQueues()).map(({ name }) => name))
   for (const name of jobNames) {
     const { retryLimit, retryDelay, retryDelayMax } = QUEUES[name]
+    if (existing.has(name)) continue
     await boss.createQueue(name, {
       policy: 'short',
       retryLimit,
@@ -84,9 +99,9 @@ export async function startQueue(
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3_600,
     })
-    // Has pg-boss read the queue's definition now: it must not do so inside a transaction (PGlite has one connection).
-    await boss.findJobs(name, { key: 'none' })
   }
+  // Has pg-boss read the definitions of the queues now: it must not do so inside a transaction (PGlite has one connection).
+  for (const name of jobNames) await boss.findJobs(name, { key: 'none' })
 
   return {
     async enqueue(tx, job) {
@@ -116,12 +131,15 @@ export async function startQueue(
       return new Map(queued.flatMap(([key, at]) => (typeof key === 'string' && at instanceof Date ? [[key, at]] : [])))
     },
     async work(handlers) {
-      for (const name of jobNames) await workOn(boss, name, handlers, options)
-      await boss.schedule('sweep-orphans', '* * * * *', { name: 'sweep-orphans' })
-      await boss.schedule('auto-maintenance', '23 * * * *', { name: 'auto-maintenance' })
-      await boss.schedule('expire-memories', '* * * * *', { name: 'expire-memories' })
+      for (const name of jobNames) {
+        const { parallel, perGroup }: QueueSettings = QUEUES[name]
+        const settings = { parallel, perGroup, pollSeconds: name in SCHEDULES ? pollSeconds * 10 : pollSeconds }
+        endPolls.push(await startWorkers(boss, name, settings, resultsOf(name, handlers, log)))
+      }
+      for (const [name, cron] of Object.entries(SCHEDULES)) await boss.schedule(name, cron, { name })
     },
     async stop() {
+      for (const end of endPolls) end()
       await boss.stop({ graceful: true, timeout: STOP_MS, close: options.postgresUrl !== undefined })
     },
   }
@@ -134,25 +152,11 @@ function keyOf(job: Job): string {
   return 'erasureId' in job ? job.erasureId : job.name
 }
 
-async function workOn(
-  boss: PgBoss,
-  name: Job['name'],
-  handlers: JobHandlers,
-  { log, pollSeconds }: { log: Log; pollSeconds: number | undefined },
-): Promise<void> {
-  const handle = handlers[name] as (job: Job, signal: AbortSignal) => Promise<boolean>
-  const queue: QueueSettings = QUEUES[name]
-  const settings = {
-    // One job a fetch: a slow one holds up no other.
-    batchSize: 1,
-    pollingIntervalSeconds: pollSeconds ?? 2,
-    perJobResults: true as const,
-    ...(queue.perGroup !== undefined && { groupConcurrency: queue.perGroup }),
-  }
-  const workers: string[] = []
-  const work = (worker: number) => async (jobs: { id: string; data: Job; signal: AbortSignal }[]) => {
-    // Who had a job looks for the next one at once: pg-boss itself would have it wait for the next poll.
-    boss.notifyWorker(workers[worker] ?? '')
+/** What a worker does with its jobs: a failed one comes again, as its queue has it. */
+const resultsOf =
+  (name: Job['name'], handlers: JobHandlers, log: Log): PerJobWorkHandler<Job> =>
+  async (jobs) => {
+    const handle = handlers[name] as (job: Job, signal: AbortSignal) => Promise<boolean>
     return Promise.all(
       jobs.map(async ({ id, data, signal }) => {
         try {
@@ -170,7 +174,3 @@ async function workOn(
       }),
     )
   }
-  for (let worker = 0; worker < queue.parallel; worker++) {
-    workers.push(await boss.work<Job>(name, settings, work(worker)))
-  }
-}

@@ -1,3 +1,4 @@
+import { engineEvents } from './engine-events.ts'
 import type { Log } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -52,6 +53,7 @@ export function createEvents(metrics: Metrics, log: Log) {
     webhookAttempted(outcome: 'delivered' | 'retrying' | 'dead') {
       metrics.webhookAttempts.inc({ outcome })
     },
+    ...engineEvents(metrics, log),
     objectsSwept(count: number) {
       metrics.sweptObjects.inc(count)
       log.info({ count }, 'deleted objects that nothing refers to')

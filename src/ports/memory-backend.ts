@@ -9,6 +9,8 @@ export interface BackendSession {
   /** Whose memory it is: the sender of the partition's `user` messages. */
   readonly senderId: string
   readonly sessionId: string
+  /** What it holds is an explicit memory already: no model is to draw facts from it. */
+  readonly isRecord?: boolean
 }
 
 /** A stored original, as a message refers to it. */
@@ -72,7 +74,45 @@ export interface SearchRequest {
   readonly from?: number
   /** Unix ms, inclusive. */
   readonly to?: number
+  /** Each hit is to say how its score came about. */
+  readonly explain?: boolean
+  /** Unix ms: when the query is asked, for "last week" in it. Default: now. */
+  readonly askedAt?: number
 }
+
+/** Where in a file of a message a passage stands. */
+export interface FilePlace {
+  /** Of the file, lower-case hex. */
+  readonly sha256: string
+  /** From 1. */
+  readonly page?: number
+  readonly sheet?: string
+  /** From 1. */
+  readonly slide?: number
+}
+
+/** One message that a hit came from. */
+export interface HitSource {
+  /** The backend's word, like that of the hit: the caller checks it. */
+  readonly sessionId: string
+  /** Of exactly that message. */
+  readonly timestamp: number
+  readonly place?: FilePlace
+}
+
+/** What a fact that a model drew from messages says of itself. */
+export interface FactDetails {
+  readonly type: 'preference' | 'fact' | 'experience' | 'goal' | 'relationship'
+  /** 0..1 */
+  readonly confidence: number
+  /** Unix ms: when it happened or began to hold, if it was said. */
+  readonly occurredAt?: number
+  /** Id of the hit that contradicts it and is newer. */
+  readonly supersededBy?: string
+}
+
+/** Parts of a score under the names that `docs/retrieval.md` explains; they add up to it, or multiply, as stated there. */
+export type ScoreParts = Readonly<Record<string, number>>
 
 /** One remembered thing. `projectId`, `senderId` and `sessionId` are what the backend says: the caller checks them. */
 export interface MemoryHit {
@@ -87,8 +127,32 @@ export interface MemoryHit {
   readonly score: number
   /** Unix ms. */
   readonly timestamp: number
-  /** Timestamps of exactly the messages it came from; undefined if the backend does not say. */
-  readonly sourceTimestamps?: readonly number[]
+  /** Exactly the messages it came from, the most telling first; undefined if the backend does not say. */
+  readonly sources?: readonly HitSource[]
+  /** Found before its session was flushed. */
+  readonly pending?: boolean
+  /** Who said it. */
+  readonly speaker?: string
+  readonly fact?: FactDetails
+  /** Only where it was asked for, and the backend can say. */
+  readonly explanation?: ScoreParts
+}
+
+export interface SearchAnswer {
+  /** Best first, at most `topK`. */
+  readonly hits: readonly MemoryHit[]
+  /** By words alone, by words and meaning together, or in the backend's own way. */
+  readonly method: 'lexical' | 'hybrid' | 'backend'
+  /** A sentence for people: why the answer may be poorer than usual (an embedding model that did not answer). */
+  readonly notice?: string
+}
+
+/** What work in the background has left to do. */
+export interface BackgroundProgress {
+  /** Things still waiting, of any kind; 0: nothing. */
+  readonly remaining: number
+  /** Ms after which it is worth coming back; undefined if nothing is left. */
+  readonly againInMs?: number
 }
 
 export interface BackendHealth {
@@ -147,8 +211,8 @@ export interface MemoryBackend {
   /** Ms for which an add whose answer was lost may still be at work; `findMissing` is to be believed only afterwards. */
   readonly settleMs: number
 
-  /** Whether `add` makes memories where it sees the end of an episode. One that does not makes them in `flush` alone, which costs little. */
-  readonly extractsUnasked: boolean
+  /** Whether `search` finds messages before they are flushed, as `pending` hits. Where it does not, the caller finds them in its own records. */
+  readonly findsUnflushed: boolean
 
   /** Never rejects; answers within 2 s. */
   health(): Promise<BackendHealth>
@@ -163,8 +227,8 @@ export interface MemoryBackend {
   /** Turns what is buffered into memories. Doing it again is harmless. Found by `search` at once, or (EverOS) soon after. */
   flush(session: BackendSession, signal?: AbortSignal): Promise<FlushResult>
 
-  /** Best first, at most `topK`. An unknown partition or session finds nothing. */
-  search(request: SearchRequest, signal?: AbortSignal): Promise<readonly MemoryHit[]>
+  /** An unknown partition or session finds nothing. */
+  search(request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer>
 
   /**
    * After an `unknown` add, once it has settled and before anything else was done in the session: the timestamps of those
@@ -181,6 +245,12 @@ export interface MemoryBackend {
     target: { projectId: string; senderId: string; sessionId?: string },
     signal?: AbortSignal,
   ): Promise<'forgotten' | 'unsupported'>
+
+  /**
+   * Does a bounded piece (some seconds) of what the backend has to do besides its calls, such as asking models. Safe to repeat, and to call in several
+   * processes at once; what fails is tried again at a later call. A backend that works for itself has nothing to do.
+   */
+  tend(signal?: AbortSignal): Promise<BackgroundProgress>
 
   /** Releases sockets and workers. Idempotent; no other call may follow. */
   close(): Promise<void>

@@ -35,11 +35,18 @@ export class ModelError extends Error {
   readonly failure: ModelFailure
   /** Seconds after which the provider said to come again. */
   readonly retryAfter: number | undefined
+  /** True if an operator has to act before any request can be answered: a wrong key, an unknown model, an account without means. */
+  readonly needsOperator: boolean
 
-  constructor(failure: ModelFailure, message: string, options: { cause?: unknown; retryAfter?: number } = {}) {
+  constructor(
+    failure: ModelFailure,
+    message: string,
+    options: { cause?: unknown; retryAfter?: number; needsOperator?: boolean } = {},
+  ) {
     super(message, { cause: options.cause })
     this.failure = failure
     this.retryAfter = options.retryAfter
+    this.needsOperator = options.needsOperator ?? false
   }
 }
 

@@ -53,7 +53,7 @@ describe.each([embeddedDeployment, servicesDeployment])('on $name', (deployment:
   let gateway: GatewayProcess | undefined
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'gateway-admin-'))
-    const prepared = await deployment.prepare(dir)
+    const prepared = await deployment.prepare(dir, !isEmbedded)
     drop = prepared.drop
     const plansFile = join(dir, 'plans.json')
     writeFileSync(plansFile, JSON.stringify(plans))
@@ -111,7 +111,8 @@ describe.each([embeddedDeployment, servicesDeployment])('on $name', (deployment:
     })
   })
 
-  it('a name that two accounts have is refused, with their ids', async () => {
+  // What follows from the name does not depend on the database, and each command on it is a start.
+  it.runIf(isEmbedded)('a name that two accounts have is refused, with their ids', async () => {
     const onDatabase = { ...settings, PORT: '0' }
     const ids = []
     for (const _ of ['one', 'two']) ids.push((await answerOf(onDatabase, 'accounts', 'create', 'Twin')).account_id)
@@ -141,7 +142,7 @@ describe.each([embeddedDeployment, servicesDeployment])('on $name', (deployment:
     const through = { ...there, GATEWAY_ADMIN_KEY: adminKey }
     const { accounts } = await answerOf(through, 'accounts', 'list')
     const names = accounts.map(({ name }: { name: string }) => name)
-    expect(names).toEqual(expect.arrayContaining(['My shop', 'Twin', 'Native API']))
+    expect(names).toEqual(expect.arrayContaining(['My shop', 'Native API']))
     const made = await answerOf(through, 'keys', 'create', '--account', 'My shop', '--name', 'Dev', '--plan', 'free')
     const rotate = ['keys', 'rotate', '--account', 'My shop', made.key_id, '--grace', '60']
     const rotated = await answerOf(through, ...rotate)

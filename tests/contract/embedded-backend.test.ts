@@ -91,7 +91,7 @@ async function remember(session: BackendSession, ...messages: BackendMessage[]):
 
 async function find(session: BackendSession, query: string, options: object = {}) {
   const { projectId, senderId } = session
-  return await backend.search({ projectId, senderId, query, topK: 5, ...options })
+  return (await backend.search({ projectId, senderId, query, topK: 5, ...options })).hits
 }
 
 async function rememberFile(name: string, bytes: Uint8Array): Promise<BackendSession> {
@@ -109,10 +109,18 @@ describe('buffer', () => {
       messageCount: 2,
       status: 'accumulated',
     })
-    expect(await find(session, 'tomatoes')).toEqual([])
+    expect(await find(session, 'tomatoes')).toMatchObject([{ timestamp: 10, pending: true }])
     expect((await backend.flush(session)).status).toBe('extracted')
     expect((await backend.flush(session)).status).toBe('no_extraction')
-    expect(await find(session, 'tomato')).toHaveLength(1)
+    const [hit] = await find(session, 'tomato')
+    expect(hit?.pending).toBeUndefined()
+    await backend.add(session, [say(session, 30, 'And parsley.')])
+    expect((await find(session, 'basil parsley')).map(({ timestamp, pending }) => [timestamp, pending])).toEqual(
+      expect.arrayContaining([
+        [20, undefined],
+        [30, true],
+      ]),
+    )
   })
 
   it('takes a message that it has, buffered or extracted, as done, and does not read its files again', async () => {
@@ -179,7 +187,8 @@ describe('search', () => {
         facts: [],
         score: expect.any(Number),
         timestamp: 1_700_000_000_123,
-        sourceTimestamps: [1_700_000_000_123],
+        sources: [{ sessionId: session.sessionId, timestamp: 1_700_000_000_123 }],
+        speaker: 'Ada',
       },
     ])
   })
@@ -212,7 +221,7 @@ describe('search', () => {
     const stranger = { ...newSession(), sessionId: session.sessionId }
     const sameProject = { ...session, senderId: `u${random()}` }
     for (const [index, each] of [session, other, stranger, sameProject].entries()) {
-      await remember(each, say(each, 100 + index, 'A shared umbrella, with a stain.'))
+      await remember(each, say(each, 100 + index, `A shared umbrella, with stain ${index}.`))
     }
     const times = async (options: object) =>
       (await find(session, 'umbrella stain', options)).map(({ timestamp }) => timestamp)
@@ -249,14 +258,15 @@ describe('forget', () => {
     const sameProject = { ...session, senderId: `u${random()}` }
     for (const each of [session, other, sameProject]) {
       await remember(each, say(each, 10, 'A copper kettle.'))
-      await backend.add(each, [say(each, 20, 'Buffered kettle.')])
+      await backend.add(each, [say(each, 20, 'Pending pan.')])
     }
     const { projectId, senderId, sessionId } = session
     expect(await backend.forget({ projectId, senderId, sessionId })).toBe('forgotten')
     expect((await find(session, 'kettle')).map((hit) => hit.sessionId)).toEqual([other.sessionId])
     expect(await backend.findMissing(session, [10, 20])).toEqual([10, 20])
     expect(await backend.forget({ projectId, senderId })).toBe('forgotten')
-    expect(await find(session, 'kettle')).toEqual([])
+    expect(await find(session, 'kettle pan')).toEqual([])
+    expect((await backend.flush(other)).status).toBe('no_extraction')
     expect(await backend.findMissing(other, [10, 20])).toEqual([10, 20])
     expect(await find(sameProject, 'kettle')).toHaveLength(1)
     expect(await backend.forget({ projectId, senderId })).toBe('forgotten')
@@ -341,7 +351,8 @@ describe('files', () => {
     const passages = await find(session, 'comet', { topK: 100 })
     expect(passages.length).toBeGreaterThan(1)
     for (const passage of passages) {
-      expect(passage.sourceTimestamps).toEqual([77])
+      const place = { sha256: createHash('sha256').update(book).digest('hex') }
+      expect(passage.sources).toEqual([{ sessionId: passage.sessionId, timestamp: 77, place }])
       expect(passage.text.length).toBeLessThanOrEqual(1_200)
       expect(passage.subject).toBe('book.txt')
     }

@@ -315,9 +315,10 @@ describe('everos: a search by a model that is gone', () => {
 
   it('goes on by keyword when the server was started anew without it', async () => {
     server = await serverThatLosesItsModel()
-    expect(await connect(server.url, { searchMethod: undefined }).search({ ...session, query: 'x', topK: 1 })).toEqual(
-      [],
-    )
+    expect(await connect(server.url, { searchMethod: undefined }).search({ ...session, query: 'x', topK: 1 })).toEqual({
+      hits: [],
+      method: 'backend',
+    })
   })
 
   it('fails if that is what the operator asked for', async () => {
@@ -511,7 +512,7 @@ describe('everos: a search', () => {
     const server = await serve(
       (_request, response) => void json(response, 200, { request_id: 'r', data: { episodes: rows } }),
     )
-    const hits = await connect(server.url).search({
+    const { hits } = await connect(server.url).search({
       ...session,
       query: 'x',
       topK: 5,
@@ -550,7 +551,7 @@ describe('everos: a search', () => {
       void json(response, 200, { request_id: 'r', data: { episodes: [{ ...row, id: `e${call}`, score: call / 10 }] } })
     })
     const sessionIds = Array.from({ length: 1_001 }, (_, index) => `c${index}`)
-    const hits = await connect(server.url).search({ ...session, query: 'x', topK: 2, sessionIds })
+    const { hits } = await connect(server.url).search({ ...session, query: 'x', topK: 2, sessionIds })
     expect(hits.map((hit) => hit.score)).toEqual([0.3, 0.2])
     const asked = server.bodies.map((body) => JSON.parse(body.toString()).filters.session_id.in)
     expect(asked.map((ids) => String(ids.length)).toSorted()).toEqual(['1', '500', '500'])

@@ -178,7 +178,7 @@ describe.runIf(isGiven)('a real EverOS', { timeout: 60_000 }, () => {
           ['西湖跑步', '西湖'],
         ] as const) {
           const hits = await until(
-            () => backend.search(ask(session, query)),
+            async () => (await backend.search(ask(session, query))).hits,
             (answer) => answer.some(({ text }) => text.includes(found)),
             45_000,
           )
@@ -192,7 +192,7 @@ describe.runIf(isGiven)('a real EverOS', { timeout: 60_000 }, () => {
       const backend = connect(bare)
       await remember(backend, session, 'My tortoise is called Methuselah.')
       await until(
-        () => backend.search(ask(session, 'tortoise')),
+        async () => (await backend.search(ask(session, 'tortoise'))).hits,
         ([hit]) => hit !== undefined,
         45_000,
       )
@@ -505,7 +505,8 @@ describe.runIf(isGiven)('a real EverOS', { timeout: 60_000 }, () => {
       expect((await flushed).status).toBeLessThan(300)
       const { body } = await until(
         () => user.post('/memories/search', { query: 'tortoise' }),
-        (answer) => answer.body.results.length > 0,
+        // Until then the messages themselves are found.
+        (answer) => answer.body.results.length > 0 && !answer.body.results[0].pending,
         45_000,
       )
       expect(body.results[0].text).toContain('Methuselah')

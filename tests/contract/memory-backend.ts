@@ -60,7 +60,7 @@ async function searchUntil(
 ): Promise<readonly MemoryHit[]> {
   const deadline = Date.now() + 45_000
   for (;;) {
-    const hits = await backend.search(request)
+    const { hits } = await backend.search(request)
     if (enough(hits) || Date.now() > deadline) return hits
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
@@ -120,8 +120,27 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
         expect(hit?.score).toEqual(expect.any(Number))
         expect(hit?.timestamp).toBeGreaterThanOrEqual(question.timestamp)
         expect(hit?.timestamp).toBeLessThanOrEqual(reply.timestamp)
-        for (const timestamp of hit?.sourceTimestamps ?? [])
+        for (const { timestamp } of hit?.sources ?? [])
           expect([question.timestamp, reply.timestamp]).toContain(timestamp)
+      })
+
+      it('finds what is not flushed as pending, if it says so, and otherwise not at all', async () => {
+        const session = newSession()
+        const [word, later] = [unique(), unique()]
+        await backend.add(session, [said(session, `The lighthouse is called ${word}.`)])
+        const before = (await backend.search(query(session, word))).hits
+        if (backend.findsUnflushed) {
+          expect(textOf(before)).toContain(word)
+          for (const hit of before) expect(hit).toMatchObject({ ...session, pending: true })
+        } else expect(before).toEqual([])
+        await backend.flush(session)
+        const after = await searchFor(backend, session, word)
+        expect(textOf(after)).toContain(word)
+        for (const { pending } of after) expect(pending).toBeUndefined()
+        await backend.add(session, [said(session, `The harbour is called ${later}.`)])
+        const pending = (await backend.search(query(session, later))).hits.filter((hit) => hit.pending)
+        expect(textOf(pending).includes(later)).toBe(backend.findsUnflushed)
+        expect(textOf(pending)).not.toContain(word)
       })
 
       it('finds nothing more to extract when flushed again, or never written to', async () => {
@@ -183,7 +202,7 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
         expect(textOf(await searchFor(backend, theirs, other))).not.toContain(secret)
         expect((await backend.flush(mine)).status).toBe('extracted')
         expect(textOf(await searchFor(backend, mine, secret))).toContain(secret)
-        expect(textOf(await backend.search(query(theirs, secret)))).not.toContain(secret)
+        expect(textOf((await backend.search(query(theirs, secret))).hits)).not.toContain(secret)
       })
 
       it('does not find a memory as another sender of the same project', async () => {
@@ -191,7 +210,7 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
         const secret = unique()
         await remember(mine, said(mine, `The vault opens with ${secret}.`))
         expect(textOf(await searchFor(backend, mine, secret))).toContain(secret)
-        expect(await backend.search(query({ ...mine, senderId: id('s') }, secret))).toEqual([])
+        expect((await backend.search(query({ ...mine, senderId: id('s') }, secret))).hits).toEqual([])
       })
 
       it('searches only the sessions asked for', async () => {
@@ -206,19 +225,19 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
           (hits) => new Set(hits.map((hit) => hit.sessionId)).size === 2,
         )
         expect(new Set(both.map((hit) => hit.sessionId))).toEqual(new Set([first.sessionId, second.sessionId]))
-        const one = await backend.search(query(first, word, { sessionIds: [second.sessionId] }))
+        const one = (await backend.search(query(first, word, { sessionIds: [second.sessionId] }))).hits
         expect(new Set(one.map((hit) => hit.sessionId))).toEqual(new Set([second.sessionId]))
         const many = [...Array.from({ length: 600 }, () => id('c')), first.sessionId]
-        const filtered = await backend.search(query(first, word, { sessionIds: many }))
+        const filtered = (await backend.search(query(first, word, { sessionIds: many }))).hits
         expect(new Set(filtered.map((hit) => hit.sessionId))).toEqual(new Set([first.sessionId]))
       })
 
       it('finds nothing in an unknown partition or session', async () => {
         const session = newSession()
-        expect(await backend.search(query(session, 'anything'))).toEqual([])
+        expect((await backend.search(query(session, 'anything'))).hits).toEqual([])
         await remember(session, said(session, 'I play the cello.'))
         await searchFor(backend, session, 'cello')
-        expect(await backend.search(query(session, 'cello', { sessionIds: [id('c')] }))).toEqual([])
+        expect((await backend.search(query(session, 'cello', { sessionIds: [id('c')] }))).hits).toEqual([])
       })
 
       it('limits by time, both ends inclusive', async () => {
@@ -235,7 +254,7 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
         )
         const [first, last] = all.map((hit) => hit.timestamp).toSorted((one, other) => one - other)
         const sessions = async (range: Partial<SearchRequest>) =>
-          new Set((await backend.search(query(early, word, range))).map((hit) => hit.sessionId))
+          new Set((await backend.search(query(early, word, range))).hits.map((hit) => hit.sessionId))
         expect(await sessions({ from: first ?? 0, to: last ?? 0 })).toEqual(new Set([early.sessionId, late.sessionId]))
         expect(await sessions({ to: (last ?? 0) - 1 })).toEqual(new Set([early.sessionId]))
         expect(await sessions({ from: (first ?? 0) + 1 })).toEqual(new Set([late.sessionId]))
@@ -248,12 +267,13 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
         const first = newSession()
         const word = unique()
         const sessions = Array.from({ length: 4 }, () => ({ ...first, sessionId: id('c') }))
-        for (const session of sessions) await remember(session, said(session, `Another note on ${word} and its use.`))
+        for (const [index, session] of sessions.entries())
+          await remember(session, said(session, `Note number ${index} on ${word} and its use.`))
         const all = await searchUntil(backend, query(first, word), (hits) => hits.length >= 4)
         expect(all.length).toBeGreaterThanOrEqual(4)
         const scores = all.map((hit) => hit.score)
         expect(scores).toEqual(scores.toSorted((one, other) => other - one))
-        expect(await backend.search(query(first, word, { topK: 2 }))).toHaveLength(2)
+        expect((await backend.search(query(first, word, { topK: 2 }))).hits).toHaveLength(2)
         expect(new Set(all.map((hit) => hit.id)).size).toBe(all.length)
       })
 
@@ -374,7 +394,7 @@ export function describeMemoryBackend(name: string, open: () => Promise<OpenedBa
         const gone = await searchUntil(backend, query(session, word), (hits) => !textOf(hits).includes(word))
         expect(textOf(gone)).not.toContain(word)
         expect((await backend.flush(session)).status).toBe('no_extraction')
-        expect(textOf(await backend.search(query(session, kept)))).toContain(kept)
+        expect(textOf((await backend.search(query(session, kept))).hits)).toContain(kept)
         const { projectId, senderId } = session
         expect(await backend.forget({ projectId, senderId })).toBe('forgotten')
         expect(await searchUntil(backend, query(session, kept), (hits) => hits.length === 0)).toEqual([])

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createUser, picture, type TestUser, until } from '../helpers/client.ts'
-import { placeTemplate } from '../helpers/database-template.ts'
+import { placeTemplate, postgresTemplate } from '../helpers/database-template.ts'
 import { type FakeEveros, startFakeEveros } from '../helpers/fake-everos.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 import { isLong, seed } from '../helpers/seed.ts'
@@ -45,7 +45,7 @@ beforeAll(async () => {
   proxies.model = await startFaultProxy(provider.url)
   const settings: Record<string, string> = {}
   if (testDatabaseUrl) {
-    const { url, drop } = await createPostgresDatabase(testDatabaseUrl)
+    const { url, drop } = await createPostgresDatabase(testDatabaseUrl, postgresTemplate())
     dropDatabase = drop
     proxies.database = await startFaultProxy(url)
     Object.assign(settings, { DATABASE_URL: proxies.database.url, DATABASE_POOL_SIZE: '5' })
@@ -432,7 +432,8 @@ describe('a client that leaves at any byte', () => {
     /** By what was asked first: whether the provider is done with it. */
     const over = new Map<string, boolean>()
     provider.script('leave', async (response, call) => {
-      const asked = /Leave (\d+)/.exec(call.body.toString())?.[1] ?? ''
+      // Before it stands what the other threads said.
+      const asked = [...call.body.toString().matchAll(/Leave (\d+)/g)].at(-1)?.[1] ?? ''
       over.set(asked, false)
       response.once('close', () => over.set(asked, true))
       sse(response)

@@ -3,6 +3,9 @@ import { attachments } from '../../src/db/schema/attachments.ts'
 import { until } from '../helpers/client.ts'
 import { type Inspector, listObjects, type Site } from './site.ts'
 
+/** Much of it is waiting for a lease to run out; to look costs a sweep and a list of all objects. */
+const LOOK_MS = 500
+
 /** Rows and objects against each other; every list should be empty. */
 export interface StorageFindings {
   /** Work that has not come to an end, or ended in failure. */
@@ -35,6 +38,7 @@ export async function checkStorage(
     },
     () => last.stuck.length + last.orphans.length === 0,
     ms,
+    LOOK_MS,
   ).catch((error: unknown) => {
     // Too late: the last look says what is left.
     if (last.stuck.length + last.orphans.length === 0) throw error

@@ -102,12 +102,21 @@ describe.skipIf(!testDatabaseUrl)('a pool on PostgreSQL', () => {
       expectAway(one),
       expectAway(() => inTransaction(database.db, (tx) => tx.execute(sql`select 1`))),
     ])
-    // One half-open connection of the four is left.
-    await until(
-      () => timed(() => Promise.all([one(), one(), one(), one()])),
-      ({ outcome }) => outcome === 'resolved',
-      BOUND_MS,
-    )
+    expect(await timed(() => Promise.all([one(), one(), one(), one()]))).toMatchObject({ outcome: 'resolved' })
+  })
+
+  it('has one who asks again and again wait once for connections that are half-open', async () => {
+    const processes = async () => {
+      const text = sql`select pid from pg_stat_activity where datname = current_database()`
+      return ((await database.db.execute(text)) as { pid: number }[]).map(({ pid }) => pid)
+    }
+    const before = await processes()
+    await proxy.set({ mode: 'half-open' })
+    const outcomes: string[] = []
+    for (let asked = 0; asked < 5; asked++) outcomes.push((await timed(one)).outcome)
+    expect(outcomes).toEqual(['away', 'resolved', 'resolved', 'resolved', 'resolved'])
+    // Nor does the server keep the processes of the old ones.
+    await until(processes, (after) => !after.some((pid) => before.includes(pid)), BOUND_MS)
   })
 
   it('leaves a statement that is merely slow', async () => {

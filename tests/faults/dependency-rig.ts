@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
 import { type Answer, createUser, TestUser } from '../helpers/client.ts'
+import { postgresTemplate } from '../helpers/database-template.ts'
 import { s3Settings } from '../helpers/deployments.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 import { createPostgresDatabase, testDatabaseUrl } from '../helpers/test-database.ts'
@@ -28,7 +29,7 @@ export interface Rig {
 
 /** Two gateways on one PostgreSQL database, one bucket and one EverOS, each behind a proxy that can fail. */
 export async function startRig(): Promise<Rig> {
-  const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '')
+  const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '', postgresTemplate())
   const dir = mkdtempSync(join(tmpdir(), 'gateway-faults-'))
   const proxies = {
     database: await startFaultProxy(url),

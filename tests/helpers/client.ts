@@ -122,13 +122,18 @@ export async function createUser(
   return new TestUser(base, id, answer.body.user_key)
 }
 
-/** Asks again until the answer satisfies, for at most `ms`. */
-export async function until<T>(ask: () => Promise<T>, isEnough: (value: T) => boolean, ms = 15_000): Promise<T> {
+/** Asks again, each `everyMs`, until the answer satisfies, for at most `ms`. */
+export async function until<T>(
+  ask: () => Promise<T>,
+  isEnough: (value: T) => boolean,
+  ms = 15_000,
+  everyMs = 50,
+): Promise<T> {
   const deadline = Date.now() + ms
   for (;;) {
     const value = await ask()
     if (isEnough(value)) return value
     if (Date.now() > deadline) throw new Error(`Not so within ${ms} ms; last: ${JSON.stringify(value)?.slice(0, 500)}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }

@@ -1,12 +1,15 @@
-import { placeTemplate } from './database-template.ts'
+import { placeTemplate, postgresTemplate } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface Deployment {
   readonly name: string
   /** Why it cannot be tested here; undefined if it can. */
   readonly missing: string | undefined
-  /** Settings of one fresh deployment, given a folder of its own. */
-  prepare(storageDir: string): Promise<{ settings: Record<string, string>; drop: () => Promise<void> }>
+  /** Settings of one fresh deployment, given a folder of its own; with its tables, or for the first gateway to make them. */
+  prepare(
+    storageDir: string,
+    isEmpty?: boolean,
+  ): Promise<{ settings: Record<string, string>; drop: () => Promise<void> }>
 }
 
 const env = process.env
@@ -28,8 +31,8 @@ export const s3Settings = s3SettingsOf('TEST_S3')
 /** Another dialect of S3. */
 export const swiftSettings = s3SettingsOf('TEST_SWIFT_S3')
 
-async function withPostgres(storageDir: string, more: Record<string, string>) {
-  const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '')
+async function withPostgres(storageDir: string, more: Record<string, string>, isEmpty = false) {
+  const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '', isEmpty ? undefined : postgresTemplate())
   // Few connections: many gateways share the server's hundred.
   return { settings: { STORAGE_DIR: storageDir, DATABASE_URL: url, DATABASE_POOL_SIZE: '5', ...more }, drop }
 }
@@ -37,8 +40,8 @@ async function withPostgres(storageDir: string, more: Record<string, string>) {
 export const embeddedDeployment: Deployment = {
   name: 'embedded defaults',
   missing: undefined,
-  prepare: async (storageDir) => {
-    placeTemplate(storageDir)
+  prepare: async (storageDir, isEmpty = false) => {
+    if (!isEmpty) placeTemplate(storageDir)
     return { settings: { STORAGE_DIR: storageDir }, drop: async () => {} }
   },
 }
@@ -50,8 +53,12 @@ export const servicesDeployment: Deployment = {
     testDatabaseUrl && s3Settings && env.TEST_EVEROS_URL
       ? undefined
       : 'TEST_DATABASE_URL, TEST_S3_ENDPOINT or TEST_EVEROS_URL is not set',
-  prepare: (storageDir) =>
-    withPostgres(storageDir, { ...s3Settings, MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: env.TEST_EVEROS_URL ?? '' }),
+  prepare: (storageDir, isEmpty) =>
+    withPostgres(
+      storageDir,
+      { ...s3Settings, MEMORY_BACKEND: 'everos', EVEROS_BASE_URL: env.TEST_EVEROS_URL ?? '' },
+      isEmpty,
+    ),
 }
 
 /** What a gateway can stand on, from the embedded defaults to services alone. */
@@ -60,12 +67,12 @@ export const deployments: Deployment[] = [
   {
     name: 'PostgreSQL',
     missing: testDatabaseUrl ? undefined : 'TEST_DATABASE_URL is not set',
-    prepare: (storageDir) => withPostgres(storageDir, {}),
+    prepare: (storageDir, isEmpty) => withPostgres(storageDir, {}, isEmpty),
   },
   {
     name: 'PostgreSQL and S3',
     missing: testDatabaseUrl && s3Settings ? undefined : 'TEST_DATABASE_URL or TEST_S3_ENDPOINT is not set',
-    prepare: (storageDir) => withPostgres(storageDir, s3Settings ?? {}),
+    prepare: (storageDir, isEmpty) => withPostgres(storageDir, s3Settings ?? {}, isEmpty),
   },
   servicesDeployment,
 ]
@@ -74,7 +81,7 @@ export const deployments: Deployment[] = [
 export const swiftDeployment: Deployment = {
   name: 'PostgreSQL and Swift',
   missing: testDatabaseUrl && swiftSettings ? undefined : 'TEST_DATABASE_URL or TEST_SWIFT_S3_ENDPOINT is not set',
-  prepare: (storageDir) => withPostgres(storageDir, swiftSettings ?? {}),
+  prepare: (storageDir, isEmpty) => withPostgres(storageDir, swiftSettings ?? {}, isEmpty),
 }
 
 /** Where every service has to be there, a missing one is a failure, not a skip. */

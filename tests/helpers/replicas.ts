@@ -12,7 +12,7 @@ import type { DatabaseConnection } from '../../src/db/database.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { serializeError } from '../../src/observability/logger.ts'
 import { createServices, type Services } from '../../src/services.ts'
-import { templatePath } from './database-template.ts'
+import { postgresTemplate, templatePath } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface Replica {
@@ -37,7 +37,7 @@ export async function prepareDeployment(
   onLog: (line: string) => void = () => {},
 ): Promise<Deployment> {
   const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'gateway-'))
-  const server = testDatabaseUrl ? await createPostgresDatabase(testDatabaseUrl) : undefined
+  const server = testDatabaseUrl ? await createPostgresDatabase(testDatabaseUrl, postgresTemplate()) : undefined
   const shared = server
     ? undefined
     : await openPglite({ loadDataDir: new Blob([new Uint8Array(readFileSync(templatePath()))]) })

@@ -57,7 +57,13 @@ export async function startStubModel(): Promise<StubModel> {
   const baseUrl = `${server.url}/v1`
   return {
     baseUrl,
-    settings: { CHAT_MODEL: 'stub', OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: STUB_KEY },
+    settings: {
+      CHAT_MODEL: 'stub',
+      OPENAI_BASE_URL: baseUrl,
+      OPENAI_API_KEY: STUB_KEY,
+      // Otherwise every flush would be among the requests.
+      EXTRACTION_TOKENS_PER_DAY: '0',
+    },
     requests,
     misbehave(how, times = Number.POSITIVE_INFINITY) {
       wrong = { how, left: times }
@@ -113,6 +119,7 @@ function answerTo(request: StubRequest): string {
   const prompt = request.messages.map(({ content }) => content).join('\n')
   const last = request.messages.at(-1)?.content ?? ''
   if (request.schema === 'memories') return JSON.stringify({ memories: memoriesIn(prompt) })
+  if (request.schema === 'facts') return JSON.stringify({ facts: factsIn(itemsOf(prompt, 'conversation')) })
   if (request.schema === 'summary') {
     const texts = itemsOf(prompt, 'texts')
     return JSON.stringify({ summary: `In short: ${texts.join(' ')}`.slice(0, 200), key_points: texts.slice(0, 3) })
@@ -158,6 +165,16 @@ function memoriesIn(prompt: string) {
         ? { content: text, confidence: 0.77 }
         : { content: `The assistant said: ${text}`, confidence: 0.3 }
     return [{ ...said, type: 'fact', importance: 0.66, key_points: [], sources: [index + 1] }]
+  })
+}
+
+/** Of each message of a user that is no question: that it is a fact. */
+function factsIn(messages: readonly string[]) {
+  return messages.flatMap((message, index) => {
+    const [, text = ''] = /^\[[^\]]*\] (?:The user|.* \(user\)): (.*)$/s.exec(message) ?? []
+    if (text === '' || text.trim().endsWith('?')) return []
+    const fact = { text: `It was stated: ${text}`, type: 'fact', confidence: 0.7, occurred_at: null }
+    return [{ ...fact, sources: [index + 1], replaces: [] }]
   })
 }
 

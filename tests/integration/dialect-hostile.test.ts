@@ -280,7 +280,7 @@ describe('a backend that answers with what is not the user’s', () => {
       ...one.ctx,
       services: {
         ...services,
-        backend: { ...services.backend, search: () => Promise.resolve(hits) },
+        backend: { ...services.backend, search: () => Promise.resolve({ hits, method: 'backend' as const }) },
         events: { ...services.events, hitDropped },
       },
     }

@@ -219,7 +219,7 @@ describe('of five who have the same name', () => {
         expect(found, one.name).toContain(route)
       }
     }
-  })
+  }, 120_000)
 
   it("none is shown another's, whoever's ids a request names", async () => {
     const leaks: string[] = []

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { countDocuments } from '../../src/adapters/memory-backend/embedded/document-count.ts'
+import { countDocuments } from '../../src/adapters/memory-backend/embedded/retrieval/document-count.ts'
 import type { DatabaseConnection } from '../../src/db/database.ts'
 import { openTestDatabase } from '../helpers/test-database.ts'
 

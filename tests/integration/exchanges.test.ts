@@ -92,9 +92,9 @@ describe('an exchange', () => {
     await exchange(ctx, thread, [said('user', 'My boat is called Marigold.')])
     const found = await until(
       () => searchMemory(ctx, { query: 'Marigold' }),
-      (results) => results.length > 0,
+      ({ results }) => results.length > 0,
     )
-    expect(found[0]?.session).toMatchObject({ kind: 'thread', externalId: `thread:${thread.externalId}` })
+    expect(found.results[0]?.session).toMatchObject({ kind: 'thread', externalId: `thread:${thread.externalId}` })
   })
 
   it('is stored once, however often it is finished, and keeps nothing once it was abandoned', async () => {
@@ -274,7 +274,7 @@ describe('with a backend that extracts by itself', () => {
   it('is flushed once nothing more is said', async () => {
     const { db, backend } = gateway.services
     const unasked = new Proxy(backend, {
-      get: (target, name) => name === 'extractsUnasked' || Reflect.get(target, name),
+      get: (target, name) => name === 'findsUnflushed' || Reflect.get(target, name),
     })
     await exchange(withServices(ctx, { backend: unasked }), thread, [said('user', 'Hello.')])
     const { sessionId } = await findThread(ctx, thread.externalId)

@@ -149,7 +149,7 @@ describe('extraction with a model', () => {
     model.misbehave({ status: 400 }, 1)
     const before = model.requests.length
     await extractMemories(await someone(), [user('I live in Oslo')])
-    expect(model.requests.slice(before).map(({ schema }) => schema)).toEqual(['memories', undefined])
+    expect(model.requests.slice(before).map(({ schema }) => schema)).toEqual(['memories', undefined, undefined])
   })
 
   it.each([

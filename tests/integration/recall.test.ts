@@ -195,10 +195,10 @@ describe('relevant memories', () => {
     const ctx = await newResource(gateway)
     const thread = await learn(ctx, 'My parrot has the name Polly')
     const deleted = await learn(ctx, 'My parrot has the name Dolly')
-    await learn(ctx, 'What is the name of my parrot?')
+    await learn(ctx, 'Tell me the name of my parrot.')
     const [stored] = await storeMemories(ctx, [{ memory: { content: 'The parrot has the name Molly' } }])
     await drain(ctx)
-    const sent = [user('What is the name of my parrot?')]
+    const sent = [user('Tell me the name of my parrot.')]
     expect((await recalled(ctx, thread, sent)).memoryIds).toHaveLength(2)
     await archiveMemories(ctx, userScope(ctx, ctx.caller.userId), [stored?.memory.id ?? ''])
     await deleteThread(ctx, await findThread(ctx, deleted.externalId))

@@ -122,12 +122,13 @@ describe('a search', () => {
     expect(await search('egret', { from: early + 1, to: late - 1 })).toEqual([])
   })
 
-  it('finds nothing before the flush, nor by other words', async () => {
+  it('finds as pending what is not flushed yet, and nothing by other words', async () => {
     user = await createUser(base)
     await user.addMessage('chat:1', 'The bittern booms.')
-    expect(await search('bittern')).toEqual([])
+    expect(await search('bittern')).toMatchObject([{ text: 'The bittern booms.', pending: true }])
     await user.post('/memories/flush', { session_id: 'chat:1' })
-    expect(await search('bittern')).toHaveLength(1)
+    const flushed = await search('bittern')
+    expect(flushed).toMatchObject([{ text: 'The bittern booms.', pending: false }])
     expect(await search('submarine')).toEqual([])
   })
 

@@ -221,7 +221,7 @@ describe('a copy of a thread', () => {
     expect((await objectsOf(ctx)).missing).toEqual([])
     await until(
       () => searchMemory(ctx, { query: 'More Sure' }),
-      (found) => found.some(({ session }) => session.externalId === `thread:${copy.externalId}`),
+      ({ results }) => results.some(({ session }) => session.externalId === `thread:${copy.externalId}`),
     )
   })
 

@@ -1,10 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { bigint, index, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import type { FilePlace } from '../../ports/memory-backend.ts'
 import { instant } from './columns.ts'
 
 /** What a message said, its files already read; strings are free of NUL and lone surrogates. */
 export interface EngineContent {
   readonly speaker: string
+  /** Absent: an older version wrote it. */
+  readonly role?: 'user' | 'assistant' | 'tool'
   readonly parts: readonly EnginePart[]
 }
 
@@ -12,12 +15,11 @@ export interface EngineContent {
 export interface EnginePart {
   readonly text: string
   readonly title?: string
+  /** Of a part of a file. */
+  readonly place?: FilePlace
 }
 
-/**
- * Messages that the embedded backend was given. Until they are flushed they carry their content: that is the buffer.
- * Afterwards the row stays, so that a message sent again is recognised.
- */
+/** Messages that the embedded backend was given: their names, so that one sent again is recognised. */
 export const engineMessages = pgTable(
   'engine_messages',
   {
@@ -26,7 +28,7 @@ export const engineMessages = pgTable(
     sessionId: text('session_id').notNull(),
     /** Unix ms. */
     timestamp: bigint({ mode: 'number' }).notNull(),
-    /** Null once extracted. */
+    /** Of an older version, which made memories only when it was flushed; null once they are made. */
     content: jsonb().$type<EngineContent>(),
     createdAt: instant('created_at').notNull().defaultNow(),
   },

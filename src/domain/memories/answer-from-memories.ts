@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { ModelError } from '../../ports/model-provider.ts'
+import { dataNotice, fence } from '../../prompts/fence.ts'
 import type { ServiceContext } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { askForJson } from './model/ask-for-json.ts'
-import { dataNotice, fence } from './model/fence.ts'
 import { requireModel } from './model/require-model.ts'
 import type { MemoryRow } from './queries.ts'
 

@@ -1,10 +1,10 @@
 import { z } from 'zod'
+import { dataNotice, fence } from '../../prompts/fence.ts'
 import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { MemoryScope, ServiceContext } from '../context.ts'
 import { parseInput } from '../parse-input.ts'
 import { cleanText } from '../text-schemas.ts'
 import { selectImportant } from './compose-queries.ts'
-import { dataNotice, fence } from './model/fence.ts'
 import { searchMemories } from './search-memories.ts'
 
 const PromptInput = z.strictObject({

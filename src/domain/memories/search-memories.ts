@@ -43,6 +43,8 @@ export interface MemorySearchResult {
 export const DEFAULT_WEIGHTS: SearchWeights = { similarity: 0.7, importance: 0.3, recency: 0 }
 /** The backend has this long: what the gateway's own rows say is there before. */
 const BACKEND_WAIT_MS = 1_500
+/** So many sources of one hit are believed. */
+const MOST_SOURCES = 50
 /** After so many days something is half as recent. */
 const HALF_LIFE_DAYS = 30
 
@@ -103,7 +105,7 @@ async function askBackend(
   const { upstreamProjectId: projectId, upstreamSenderId: senderId } = partition
   try {
     const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(BACKEND_WAIT_MS)])
-    const hits = await backend.search({ projectId, senderId, query, topK: Math.min(100, limit * 2) }, signal)
+    const { hits } = await backend.search({ projectId, senderId, query, topK: Math.min(100, limit * 2) }, signal)
     const names = await ownSessions(ctx, owner, partition, hits)
     const rows = await selectBySession(db, scope, names, filter)
     const bySession = new Map(rows.map((row) => [row.upstreamSessionId, row.memory]))
@@ -114,22 +116,34 @@ async function askBackend(
   }
 }
 
-/** The sessions of an answer, each once; what is not the user's raises an alarm. What the backend still holds of deleted ones is no fault. */
+/**
+ * The sessions of an answer, each once, those of its sources too: what several memories say is one hit. What is not the user's raises an alarm; what
+ * the backend still holds of deleted ones is no fault. A fact that a newer one contradicts is no reason to show its memory.
+ */
 async function ownSessions(
   { services: { db, events } }: ServiceContext,
   owner: Owner,
   { id, upstreamProjectId, upstreamSenderId }: ScopeRow,
   hits: readonly MemoryHit[],
 ): Promise<string[]> {
-  if (hits.length === 0) return []
-  const asked = [...new Set(hits.map(({ sessionId }) => sessionId))]
+  const holding = hits.filter(({ fact }) => fact?.supersededBy === undefined)
+  if (holding.length === 0) return []
+  const asked = [...new Set(holding.flatMap(namesIn))]
   const known = new Set((await selectKnownSessions(db, owner, id, asked)).map((session) => session.upstreamSessionId))
-  const own = hits.filter((hit) => {
+  const own = holding.flatMap((hit) => {
     if (hit.projectId !== upstreamProjectId) events.hitDropped('partition', hit)
     else if (hit.senderId !== upstreamSenderId) events.hitDropped('sender', hit)
-    else if (!known.has(hit.sessionId)) events.hitDropped('session', hit)
-    else return true
-    return false
+    else {
+      return namesIn(hit).filter((sessionId) => {
+        if (!known.has(sessionId)) events.hitDropped('session', { projectId: hit.projectId, sessionId })
+        return known.has(sessionId)
+      })
+    }
+    return []
   })
-  return [...new Set(own.map(({ sessionId }) => sessionId))]
+  return [...new Set(own)]
+}
+
+function namesIn({ sessionId, sources = [] }: MemoryHit): string[] {
+  return [...new Set([sessionId, ...sources.slice(0, MOST_SOURCES).map((source) => source.sessionId)])]
 }

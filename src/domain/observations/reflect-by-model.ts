@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { ModelProvider } from '../../ports/model-provider.ts'
+import { dataNotice, fence } from '../../prompts/fence.ts'
 import { estimateTokens } from '../../text/estimate-tokens.ts'
 import type { ServiceContext } from '../context.ts'
 import { askForJson } from '../memories/model/ask-for-json.ts'
-import { dataNotice, fence } from '../memories/model/fence.ts'
 import { isCleanText } from '../text-schemas.ts'
 import { type Observation, priorities, renderLog } from './log.ts'
 

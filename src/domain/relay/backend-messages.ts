@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../ports/object-store.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
 import { upstreamSenderName } from '../ids.ts'
 import type { MessageRow } from '../sessions/queries.ts'
-import type { ClaimedSession } from './queries.ts'
+import type { ClaimedSession } from './lease-queries.ts'
 
 const MAX_SENDER_NAME = 64
 
@@ -12,6 +12,7 @@ export function upstreamOf(session: ClaimedSession): BackendSession {
     projectId: session.upstreamProjectId,
     senderId: session.upstreamSenderId,
     sessionId: session.upstreamSessionId,
+    ...(session.kind === 'memory' && { isRecord: true }),
   }
 }
 

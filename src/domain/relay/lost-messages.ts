@@ -1,7 +1,8 @@
 import { BackendError } from '../../ports/memory-backend.ts'
 import { selectUnflushed } from '../sessions/queries.ts'
 import { backendMessages, upstreamOf } from './backend-messages.ts'
-import { type BatchRow, type ClaimedSession, selectBatchContent } from './queries.ts'
+import type { ClaimedSession } from './lease-queries.ts'
+import { type BatchRow, selectBatchContent } from './queries.ts'
 import type { RelayDependencies } from './session-relay.ts'
 
 /**

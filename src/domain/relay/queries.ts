@@ -1,13 +1,13 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, max, min, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lte, max, min, or, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { type BatchState, batches } from '../../db/schema/batches.ts'
 import { extractions } from '../../db/schema/extractions.ts'
 import { messages } from '../../db/schema/messages.ts'
-import { scopes } from '../../db/schema/scopes.ts'
-import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
+import { sessions } from '../../db/schema/sessions.ts'
 import type { Owner } from '../context.ts'
 import { idUnlessErased } from '../users/queries.ts'
+import type { ClaimedSession } from './lease-queries.ts'
 
 export type BatchRow = typeof batches.$inferSelect
 
@@ -90,78 +90,6 @@ export async function reopenBatch(
 }
 
 /** System scope: all that follows belongs to the relay, which works for every user. */
-export interface ClaimedSession {
-  readonly id: string
-  readonly userId: string
-  readonly kind: SessionKind
-  readonly deletedAt: Date | null
-  readonly upstreamProjectId: string
-  readonly upstreamSenderId: string
-  readonly upstreamSessionId: string
-}
-
-const sessionToRelay = preparedOn((db) =>
-  db
-    .select({
-      id: sessions.id,
-      userId: sessions.userId,
-      kind: sessions.kind,
-      deletedAt: sessions.deletedAt,
-      upstreamProjectId: scopes.upstreamProjectId,
-      upstreamSenderId: scopes.upstreamSenderId,
-      upstreamSessionId: sessions.upstreamSessionId,
-    })
-    .from(sessions)
-    .innerJoin(scopes, eq(scopes.id, sessions.scopeId))
-    .where(eq(sessions.id, sql.placeholder('sessionId')))
-    .prepare('session_to_relay'),
-)
-
-/** Takes the session for `leaseMs`. `held`: another has it; `gone`: there is no such session. */
-export async function claimSession(
-  db: Database,
-  sessionId: string,
-  token: string,
-  leaseMs: number,
-): Promise<ClaimedSession | 'held' | 'gone'> {
-  const claimed = await db
-    .update(sessions)
-    .set({ relayToken: token, relayLeaseUntil: leaseEnd(leaseMs) })
-    .where(
-      and(eq(sessions.id, sessionId), or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`))),
-    )
-    .returning({ id: sessions.id })
-  const [row] = await sessionToRelay(db).execute({ sessionId })
-  if (!row) return 'gone'
-  return claimed.length > 0 ? row : 'held'
-}
-
-/** False if the lease was lost: whoever held it must stop. */
-export async function extendLease(db: Database, sessionId: string, token: string, leaseMs: number): Promise<boolean> {
-  const rows = await db
-    .update(sessions)
-    .set({ relayLeaseUntil: leaseEnd(leaseMs) })
-    .where(and(eq(sessions.id, sessionId), eq(sessions.relayToken, token)))
-    .returning({ id: sessions.id })
-  return rows.length > 0
-}
-
-export async function releaseSession(db: Database, sessionId: string, token: string): Promise<void> {
-  await db
-    .update(sessions)
-    .set({ relayToken: null, relayLeaseUntil: null })
-    .where(and(eq(sessions.id, sessionId), eq(sessions.relayToken, token)))
-}
-
-/** For a process that alone uses its database, at its start: whoever held a lease is dead. */
-export async function releaseAllSessions(db: Database): Promise<void> {
-  await db.update(sessions).set({ relayToken: null, relayLeaseUntil: null }).where(isNotNull(sessions.relayToken))
-}
-
-function leaseEnd(leaseMs: number) {
-  return sql`now() + ${leaseMs} * interval '1 millisecond'`
-}
-
 /** An open batch, and what the database's clock says of it: replicas' clocks may differ. */
 export interface OpenBatch {
   readonly batch: BatchRow
@@ -232,12 +160,20 @@ export async function insertExtraction(
   await tx.update(sessions).set({ extractedThrough: extraction.throughTimestamp }).where(eq(sessions.id, session.id))
 }
 
+const messagesOfBatch = preparedOn((db) =>
+  db
+    .select()
+    .from(messages)
+    .where(eq(messages.batchId, sql.placeholder('batchId')))
+    .orderBy(asc(messages.position))
+    .prepare('messages_of_batch'),
+)
+
 /** A batch's messages in order, and their files. */
 export async function selectBatchContent(db: Database, batchId: string) {
-  const [rows, files] = await Promise.all([
-    db.select().from(messages).where(eq(messages.batchId, batchId)).orderBy(asc(messages.position)),
-    db.select().from(attachments).where(eq(attachments.batchId, batchId)),
-  ])
+  const rows = await messagesOfBatch(db).execute({ batchId })
+  const hasFiles = rows.some(({ content }) => content.some((item) => 'attachment_id' in item))
+  const files = hasFiles ? await db.select().from(attachments).where(eq(attachments.batchId, batchId)) : []
   return { messages: rows, attachments: new Map(files.map((file) => [file.id, file])) }
 }
 

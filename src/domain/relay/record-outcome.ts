@@ -3,12 +3,12 @@ import type { BackendError } from '../../ports/memory-backend.ts'
 import { createId } from '../ids.ts'
 import { setResourceStatus } from '../resources/queries.ts'
 import { lockSessionRow } from '../sessions/queries.ts'
+import type { ClaimedSession } from './lease-queries.ts'
 import type { BatchAnswer, BatchOutcome } from './outcome.ts'
 import {
   advanceBatch,
   type BatchMark,
   type BatchRow,
-  type ClaimedSession,
   closeFollowing,
   insertExtraction,
   isExtracted,
@@ -26,9 +26,15 @@ export async function recordSuccess(
   mark: BatchMark,
   answer: BatchAnswer,
 ): Promise<BatchOutcome> {
+  const change = { state: 'relayed' as const, reason: null, upstreamRequestId: answer.requestId, settleMs: null }
+  const changesNothingElse = answer.status !== 'extracted' && (session.kind !== 'resource' || batch.action !== 'flush')
+  if (changesNothingElse) {
+    if (!(await advanceBatch(deps.db, mark, change))) return { state: 'gone' }
+    deps.events.batchRelayed(batch)
+    return { state: 'relayed', answer }
+  }
   const status = await inTransaction(deps.db, async (tx) => {
     await lockSessionRow(tx, session.id)
-    const change = { state: 'relayed' as const, reason: null, upstreamRequestId: answer.requestId, settleMs: null }
     if (!(await advanceBatch(tx, mark, change))) return undefined
     if (answer.status === 'extracted' && batch.position !== null) {
       // An add may keep its last message for the next extraction.

@@ -1,5 +1,6 @@
 import type { SystemContext } from '../context.ts'
-import { releaseAllSessions, selectStalledSessions } from './queries.ts'
+import { releaseAllSessions } from './lease-queries.ts'
+import { selectStalledSessions } from './queries.ts'
 
 const PAGE = 100
 const AT_ONCE = 5

@@ -6,8 +6,9 @@ import { step } from '../../observability/steps.ts'
 import { withoutTimings } from '../../observability/timings.ts'
 import type { MemoryBackend } from '../../ports/memory-backend.ts'
 import type { ObjectStore } from '../../ports/object-store.ts'
+import { type ClaimedSession, claimSession, extendLease, releaseSession } from './lease-queries.ts'
 import type { BatchOutcome } from './outcome.ts'
-import { type ClaimedSession, claimSession, extendLease, findNextBatch, releaseSession } from './queries.ts'
+import { findNextBatch, isAnyOpen } from './queries.ts'
 import { relayBatch } from './relay-batch.ts'
 
 export interface RelayDependencies {
@@ -63,6 +64,11 @@ export class SessionRelay {
     loop.done = withoutTimings(() => this.#loop(sessionId, loop))
     this.#loops.set(sessionId, loop)
     return loop.done
+  }
+
+  /** The same for a job, which mostly comes when all is done: nothing is claimed then. */
+  async drainIfOpen(sessionId: string): Promise<DrainResult> {
+    return (await isAnyOpen(this.#deps.db, sessionId)) ? this.drain(sessionId) : 'idle'
   }
 
   /**

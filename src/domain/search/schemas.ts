@@ -21,6 +21,7 @@ export const SearchInput = z
     min_score: z.number().optional(),
     from: moment.optional(),
     to: moment.optional(),
+    explain: z.boolean().default(false),
   })
   .refine(
     (input) =>

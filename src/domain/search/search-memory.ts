@@ -1,63 +1,99 @@
-import { BackendError, type MemoryHit } from '../../ports/memory-backend.ts'
+import { BackendError, type MemoryHit, type SearchAnswer, type SearchRequest } from '../../ports/memory-backend.ts'
 import type { AttachmentRow } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
 import { GatewayError } from '../errors.ts'
 import { memoryId } from '../ids.ts'
 import { parseInput } from '../parse-input.ts'
 import { findScope, findSession, type ScopeRow } from '../sessions/queries.ts'
-import { findSources } from './find-sources.ts'
-import { type KnownSession, type SourceMessage, selectKnownSessions, selectResourceSessionNames } from './queries.ts'
+import { type FoundSource, findSources, type Origin } from './find-sources.ts'
+import { fuse } from './fuse-hits.ts'
+import { keepOwn, type OwnHit } from './own-hits.ts'
+import { type KnownSession, selectResourceSessionNames } from './queries.ts'
 import { SearchInput, type SearchScope } from './schemas.ts'
+import { rankLedger, readLedger } from './search-ledger.ts'
+
+export interface SearchResults extends Pick<SearchAnswer, 'method' | 'notice'> {
+  readonly results: readonly SearchResult[]
+}
 
 export interface SearchResult {
   readonly id: string
   readonly session: KnownSession
   readonly sourceScope: SearchScope
   readonly hit: MemoryHit
-  readonly sources: readonly SourceMessage[]
+  readonly sources: readonly FoundSource[]
   readonly attachments: readonly AttachmentRow[]
 }
 
+const NOTHING: SearchResults = { results: [], method: 'lexical' }
+
 /**
  * What the caller's memory holds on a query, best first, within the scopes asked for; with the originals of the messages that each
- * hit came from. Rows of the backend's answer that are not the caller's are dropped. A conversation without
- * memory finds nothing.
+ * hit came from. Rows of the backend's answer that are not the caller's are dropped; what it cannot find yet is found in the gateway's own
+ * records. A conversation without memory finds nothing.
  */
-export async function searchMemory(ctx: Context, input: unknown): Promise<SearchResult[]> {
+export async function searchMemory(ctx: Context, input: unknown): Promise<SearchResults> {
   const request = parseInput(SearchInput, input)
-  const { db, backend } = ctx.services
+  const { db } = ctx.services
   const scope = await findScope(db, ctx.caller, { appId: request.app_id, projectId: request.project_id })
-  if (!scope) return []
-  const covered = await coveredSessions(ctx, request, scope)
-  if (covered.sessionIds?.length === 0) return []
-  const { query, min_score: minScore, from, to } = request
-  const hits = await backend
-    .search(
-      {
-        projectId: scope.upstreamProjectId,
-        senderId: scope.upstreamSenderId,
-        query,
-        topK: request.top_k,
-        ...(covered.sessionIds && { sessionIds: covered.sessionIds }),
-        ...(minScore !== undefined && { minScore }),
-        ...(from !== undefined && { from }),
-        ...(to !== undefined && { to }),
-      },
-      ctx.signal,
-    )
-    .catch((error: unknown) => {
-      throw searchFailure(error)
-    })
-  const own = await keepOwn(ctx, scope, hits, covered.sessionIds)
-  const origins = await findSources(ctx, own)
-  return own.map(({ hit, session }, index) => ({
-    id: memoryId(hit.projectId, hit.id),
-    session,
-    sourceScope: mostSpecific(request.scope, session, covered.currentChat),
-    hit,
-    sources: origins[index]?.sources ?? [],
-    attachments: origins[index]?.attachments ?? [],
-  }))
+  if (!scope) return NOTHING
+  const { sessionIds, currentChat } = await coveredSessions(ctx, request, scope)
+  if (sessionIds?.length === 0) return NOTHING
+  const { query, min_score: minScore, top_k: topK, explain, from = 0, to = Number.MAX_SAFE_INTEGER } = request
+  const unfound = await readLedger(ctx, { scopeId: scope.id, sessionIds, from, to })
+  const { hits, method, notice } = await askBackend(ctx, request, scope, sessionIds)
+  const pending = await rankLedger(scope, unfound, { query, minScore, explain })
+  const found = await withOrigins(ctx, await keepOwn(ctx, scope, hits, sessionIds))
+  const others = await withOrigins(ctx, await keepOwn(ctx, scope, notIn(found, pending).slice(0, topK), sessionIds))
+  const results = fuse(found, others)
+    .slice(0, topK)
+    .map(({ hit, session, origin }) => ({
+      id: memoryId(hit.projectId, hit.id),
+      session,
+      sourceScope: mostSpecific(request.scope, session, currentChat),
+      hit,
+      ...origin,
+    }))
+  return { results, method, ...(notice !== undefined && { notice }) }
+}
+
+async function askBackend(
+  ctx: Context,
+  { query, top_k: topK, min_score: minScore, from, to, explain }: SearchInput,
+  { upstreamProjectId: projectId, upstreamSenderId: senderId }: ScopeRow,
+  sessionIds: readonly string[] | undefined,
+): Promise<SearchAnswer> {
+  const request: SearchRequest = {
+    projectId,
+    senderId,
+    query,
+    topK,
+    ...(sessionIds && { sessionIds }),
+    ...(minScore !== undefined && { minScore }),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    explain,
+  }
+  try {
+    return await ctx.services.backend.search(request, ctx.signal)
+  } catch (error) {
+    throw searchFailure(error)
+  }
+}
+
+interface FoundHit extends OwnHit {
+  readonly origin: Origin
+}
+
+async function withOrigins(ctx: Context, hits: readonly OwnHit[]): Promise<FoundHit[]> {
+  const origins = await findSources(ctx, hits)
+  return hits.map((own, index) => ({ ...own, origin: origins[index] ?? { sources: [], attachments: [] } }))
+}
+
+/** What the backend has found after all is not shown twice. */
+function notIn(found: readonly FoundHit[], pending: readonly { messageId: string; hit: MemoryHit }[]): MemoryHit[] {
+  const shown = new Set(found.flatMap(({ origin }) => origin.sources.map(({ id }) => id)))
+  return pending.flatMap(({ messageId, hit }) => (shown.has(messageId) ? [] : [hit]))
 }
 
 /** Upstream names of the sessions to search; undefined for all. */
@@ -77,28 +113,6 @@ async function coveredSessions(
   if (request.scope.includes('resources'))
     sessionIds.push(...(await selectResourceSessionNames(db, ctx.caller, scope.id)))
   return { sessionIds: [...new Set(sessionIds)], currentChat }
-}
-
-/** Drops what is not the caller's or was not asked for (that raises an alarm), and what the backend still holds of deleted sessions. */
-async function keepOwn(
-  ctx: Context,
-  scope: ScopeRow,
-  hits: readonly MemoryHit[],
-  coveredSessions: readonly string[] | undefined,
-) {
-  if (hits.length === 0) return []
-  const names = [...new Set(hits.map((hit) => hit.sessionId))]
-  const known = await selectKnownSessions(ctx.services.db, ctx.caller, scope.id, names)
-  const covered = coveredSessions && new Set(coveredSessions)
-  const sessions = new Map(known.map((session) => [session.upstreamSessionId, session]))
-  return hits.flatMap((hit) => {
-    const session = sessions.get(hit.sessionId)
-    if (hit.projectId !== scope.upstreamProjectId) ctx.services.events.hitDropped('partition', hit)
-    else if (hit.senderId !== scope.upstreamSenderId) ctx.services.events.hitDropped('sender', hit)
-    else if (!session || (covered && !covered.has(hit.sessionId))) ctx.services.events.hitDropped('session', hit)
-    else if (!session.isDeleted) return [{ hit, session }]
-    return []
-  })
 }
 
 function mostSpecific(

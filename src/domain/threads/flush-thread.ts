@@ -1,7 +1,6 @@
 import { type Database, inTransaction } from '../../db/database.ts'
 import type { SystemContext, UserContext } from '../context.ts'
 import { createId } from '../ids.ts'
-import { insertFlush } from '../memories/store-memories.ts'
 import { insertBatch } from '../relay/queries.ts'
 import { setLastUpstreamTimestamp } from '../sessions/queries.ts'
 import { lockQuietSession } from './queries.ts'
@@ -10,14 +9,11 @@ import { lockQuietSession } from './queries.ts'
 export const QUIET_SECONDS = 600
 
 /**
- * Has the backend extract a thread's new messages at the right time: nobody flushes a thread. In the transaction that stores them.
- * A backend that extracts only when told to, and at little cost, is told after each exchange, so that it is found at once. One that finds the
- * ends of episodes by itself, and asks a model for each, is left to it; what it still holds when the thread has fallen silent, it is told of.
+ * Has the backend extract a thread's new messages when the thread has fallen silent: nobody flushes a thread, and extracting may ask a model. They are
+ * found before. In the transaction that stores them.
  */
-export async function flushWhenDue(tx: Database, ctx: UserContext, sessionId: string, position: number): Promise<void> {
-  const { backend, jobs } = ctx.services
-  if (backend.extractsUnasked) await jobs.enqueue(tx, { name: 'flush-thread', sessionId })
-  else await insertFlush(tx, ctx, sessionId, position + 1)
+export async function flushWhenQuiet(tx: Database, ctx: UserContext, sessionId: string): Promise<void> {
+  await ctx.services.jobs.enqueue(tx, { name: 'flush-thread', sessionId })
 }
 
 /** System scope: flushes a thread's session if it has been quiet; if it has not, another job comes when it may be. */

@@ -56,8 +56,17 @@ async function search(ctx: ThreadContext, query: string, most: number): Promise<
     searchMemory(ctx, { query, scope: ['all_user_memory'], top_k: Math.min(100, most * SPARE) }),
     searchMemory(ctx, { query, scope: ['resources'], top_k: LIBRARY_ITEMS * SPARE }),
   ])
-  const explicit = all.filter(({ session }) => session.kind === 'memory').map(({ session }) => session.id)
-  return { all, library, inSight: await selectMemoriesInSight(ctx.services.db, ctx.caller, [...new Set(explicit)]) }
+  const explicit = all.results.filter(({ session }) => session.kind === 'memory').map(({ session }) => session.id)
+  return {
+    all: all.results.filter(holds),
+    library: library.results.filter(holds),
+    inSight: await selectMemoriesInSight(ctx.services.db, ctx.caller, [...new Set(explicit)]),
+  }
+}
+
+/** What a newer fact contradicts would be taken for true. */
+function holds({ hit }: SearchResult): boolean {
+  return hit.fact?.supersededBy === undefined
 }
 
 function aborted(signal: AbortSignal): Promise<never> {
@@ -161,10 +170,12 @@ function textOf({ hit }: SearchResult): string {
   return hit.text.trim() === '' ? hit.facts.join('\n') : hit.text
 }
 
-function sourceOf({ session, attachments, sources }: SearchResult): string {
+function sourceOf({ session, attachments, sources, hit }: SearchResult): string {
   const files = attachments.map(({ name }) => name).join(', ')
-  if (session.kind === 'memory') return 'explicit'
-  if (session.kind === 'resource') return `file ${files}`
+  const origin = session.kind === 'memory' ? 'explicit' : session.kind === 'resource' ? `file ${files}` : 'chat'
+  // A model's words, not those of whoever is asked about it.
+  if (hit.fact) return `${hit.fact.type} noted by a model, ${origin}`
+  if (origin !== 'chat') return origin
   const isAnswer = sources.length > 0 && sources.every(({ senderId }) => senderId === 'assistant')
   return `${isAnswer ? 'an answer in a chat' : 'chat'}${files === '' ? '' : `, file ${files}`}`
 }

@@ -17,7 +17,7 @@ import {
   storeBatches,
   storePlanned,
 } from '../sessions/store-batch.ts'
-import { flushWhenDue } from './flush-thread.ts'
+import { flushWhenQuiet } from './flush-thread.ts'
 import { unknownThread } from './open-thread.ts'
 import { areStored, changeThread } from './queries.ts'
 import type { ThreadContext, ThreadRow } from './thread-context.ts'
@@ -114,7 +114,7 @@ export async function storeThreadBatches(
   }
   if (!last) throw new Error('There is nothing to store.')
   const sessionId = last.session.id
-  await flushWhenDue(tx, ctx, sessionId, last.position)
+  await flushWhenQuiet(tx, ctx, sessionId)
   if (thread.sessionId === sessionId) return { thread, sessionId }
   const changed = await changeThread(tx, ctx.caller, thread.id, { sessionId })
   if (!changed) throw unknownThread()

@@ -14,7 +14,7 @@ import {
 import { flushSession, type StoredFlush } from '../../domain/sessions/flush-session.ts'
 import { AddMessagesInput, FlushSessionInput } from '../../domain/sessions/schemas.ts'
 import { authenticate, type HttpContext } from '../context.ts'
-import { toAttachment, toSearchResult } from '../dto.ts'
+import { toAttachment, toSearchResults } from '../dto.ts'
 import { MalformedRequestError } from '../errors.ts'
 import { checkJsonValues } from '../json-values.ts'
 import { jsonBody, withBody } from '../middleware/json-body.ts'
@@ -30,8 +30,8 @@ import {
   jsonResponse,
   QueuedFlush,
   QueuedMessages,
-  SearchResults,
 } from '../schemas.ts'
+import { SearchResults } from '../search-schemas.ts'
 import { identityOf, withUpload } from '../uploads.ts'
 
 const ADD_FIELDS = ['session_id', 'app_id', 'project_id', 'messages']
@@ -153,8 +153,8 @@ export function memoryRoutes(limits: Limits) {
   router.openapi(searchRoute(limits), async (c) => {
     const { user_id, user_key, ...input } = c.req.valid('json')
     const ctx = await authenticate(c, { user_id, user_key })
-    const results = await searchMemory(ctx, input)
-    return c.json({ results: results.map((result) => toSearchResult(result, ctx.caller.externalUserId)) }, 200)
+    const found = await searchMemory(ctx, input)
+    return c.json(toSearchResults(found, ctx.caller.externalUserId), 200)
   })
 
   return router

@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { Database } from '../../../db/database.ts'
-import type { BackendHealth, BackendSession, MemoryBackend } from '../../../ports/memory-backend.ts'
-import { addMessages } from './buffer-messages.ts'
+import type { EmbeddingModel } from '../../../ports/embedding-model.ts'
+import type { BackendHealth, BackendSession, BackgroundProgress, MemoryBackend } from '../../../ports/memory-backend.ts'
+import { addMessages } from './add-messages.ts'
 import { asBackendError, throwIfGivenUp } from './database-fault.ts'
-import { extractMemories } from './extract-memories.ts'
+import { Embeddings, type WithOwnSession } from './embeddings/embeddings.ts'
+import { createModelWork, type EngineModels } from './facts/engine-models.ts'
+import { forgetFacts } from './facts/forget-facts.ts'
+import { composeBuffers, flushSession } from './flush-session.ts'
 import { deleteAll, type EngineSession, knownTimestamps, ping } from './queries.ts'
 import { createFileReader, type FileReader, type ReaderLogger, type ReaderOptions } from './reading/file-reader.ts'
+import { refreshTerms } from './refresh-terms.ts'
 import { searchMemories } from './search-memories.ts'
 
 export interface EmbeddedBackendOptions {
@@ -13,11 +18,26 @@ export interface EmbeddedBackendOptions {
   readonly logger?: ReaderLogger
   /** How files are read; the defaults are those of `ReaderOptions`. */
   readonly reading?: ReaderOptions
+  /** Undefined: what is said is kept, and no model is asked. */
+  readonly models?: EngineModels | undefined
+  /** Without it, searches go by words alone. Closed with the backend. */
+  readonly embedding?: EmbeddingOptions
+}
+
+export interface EmbeddingOptions {
+  readonly model: EmbeddingModel
+  /** Of the same database. */
+  readonly withOwnSession: WithOwnSession
+  /** False: pgvector is left alone, even if the database has it. */
+  readonly usesExtension?: boolean
 }
 
 const HEALTH_TIMEOUT_MS = 1_500
 /** A server ends a statement after this long (`statement_timeout`), whether its client is still there or not. */
 const SETTLE_MS = 10_000
+
+/** Of a part that is tried again at the next call. */
+const FAILED: BackgroundProgress = { remaining: 1 }
 
 function requestId(): string {
   return randomBytes(16).toString('hex')
@@ -50,34 +70,54 @@ async function askDatabase(db: Database): Promise<BackendHealth> {
   return { status, baseUrl: 'embedded', data: { status } }
 }
 
+/** Undefined: nothing to do with it. */
+function allProgress(parts: readonly (BackgroundProgress | undefined)[]): BackgroundProgress {
+  const left = parts.filter((part) => part !== undefined)
+  const times = left.flatMap(({ againInMs }) => (againInMs === undefined ? [] : [againInMs]))
+  const remaining = left.reduce((sum, part) => sum + part.remaining, 0)
+  return { remaining, ...(times.length > 0 && { againInMs: Math.min(...times) }) }
+}
+
 /**
  * The memory backend inside this process, on the gateway's own database: keeps what was said and what files say, and
  * finds it by its words. Files are read in a process of their own, which starts with the first file and ends with
  * `close`.
  */
-export function createEmbeddedBackend({ db, logger, reading }: EmbeddedBackendOptions): MemoryBackend {
+export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBackend {
+  const { db, logger, reading, embedding, models } = options
   const reader: FileReader = createFileReader({ ...reading, ...(logger && { logger }) })
+  const log = logger ?? { warn: () => {} }
+  const embeddings = embedding && new Embeddings({ db, log, ...embedding })
+  const { facts, describerOf } = createModelWork({ db, logger, embeddings }, models)
   return {
     name: 'embedded',
     settleMs: SETTLE_MS,
-    extractsUnasked: false,
+    findsUnflushed: true,
     health: () => askDatabase(db),
     add: (session, messages, signal) =>
       attempt(async () => {
         throwIfGivenUp(signal)
-        await addMessages(db, reader, named(session), messages, signal)
+        const context = { db, reader, describer: describerOf?.(session), embeddings }
+        await addMessages(context, named(session), messages, signal)
         return { requestId: requestId(), messageCount: messages.length, status: 'accumulated' }
       }),
     flush: (session, signal) =>
       attempt(async () => {
         throwIfGivenUp(signal)
-        const extracted = await extractMemories(db, named(session))
-        return { requestId: requestId(), status: extracted > 0 ? 'extracted' : 'no_extraction' }
+        const drawing = session.isRecord ? undefined : facts
+        const hasMoved = await flushSession(db, named(session), drawing !== undefined)
+        await drawing?.draw(named(session), signal)
+        return { requestId: requestId(), status: hasMoved ? 'extracted' : 'no_extraction' }
       }),
     search: (request, signal) =>
       attempt(async () => {
         throwIfGivenUp(signal)
-        return await searchMemories(db, request)
+        try {
+          return await searchMemories({ db, embeddings }, request, signal)
+        } catch (error) {
+          throwIfGivenUp(signal)
+          throw error
+        }
       }),
     findMissing: (session, timestamps, signal) =>
       attempt(async () => {
@@ -88,9 +128,30 @@ export function createEmbeddedBackend({ db, logger, reading }: EmbeddedBackendOp
     forget: ({ projectId, senderId, sessionId }, signal) =>
       attempt(async () => {
         throwIfGivenUp(signal)
+        await forgetFacts(db, { projectId, senderId }, sessionId)
         await deleteAll(db, { projectId, senderId }, sessionId)
+        embeddings?.forget({ projectId, senderId })
         return 'forgotten' as const
       }),
-    close: () => reader.close(),
+    tend: (signal) =>
+      attempt(async () => {
+        const parts = await Promise.allSettled([
+          composeBuffers(db, signal),
+          refreshTerms(db, signal),
+          embeddings?.tend(signal),
+          facts?.tend(signal),
+        ])
+        throwIfGivenUp(signal)
+        for (const part of parts) {
+          if (part.status === 'rejected')
+            log.warn({ err: part.reason }, 'a part of the background work failed, it is tried again')
+        }
+        return allProgress(parts.map((part) => (part.status === 'fulfilled' ? part.value : FAILED)))
+      }),
+    close: async () => {
+      await facts?.close()
+      await embeddings?.close()
+      await reader.close()
+    },
   }
 }

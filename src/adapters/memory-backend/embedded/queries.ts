@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, desc, eq, gte, inArray, isNotNull, lte, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../../db/database.ts'
 import type { EngineContent } from '../../../db/schema/engine-messages.ts'
-import { engineMemories, engineMessages } from '../../../db/schema/index.ts'
+import { engineMemories, engineMessages, engineSessions } from '../../../db/schema/index.ts'
+import { deleteEmbeddings, deleteMemories } from './embeddings/forget-queries.ts'
 
 /** One (user, app, project): every statement here names it. */
 export interface Partition {
@@ -14,23 +15,17 @@ export interface EngineSession extends Partition {
   readonly sessionId: string
 }
 
-export interface BufferedMessage {
+export interface MessageContent {
   readonly timestamp: number
   readonly content: EngineContent
 }
 
 export type NewMemory = Omit<typeof engineMemories.$inferInsert, keyof EngineSession | 'createdAt'>
 
-/** Which memories a search covers. Unix ms, inclusive. */
-export interface SearchRange extends Partition {
-  readonly from: number
-  readonly to: number
-  readonly sessionIds: readonly string[] | undefined
-}
-
 const DELETE_PAGE = 500
 
-const any = (name: string, type: 'text' | 'bigint') => sql`any(${sql.placeholder(name)}::${sql.raw(type)}[])`
+/** A parameter that is a list. */
+export const any = (name: string, type: 'text' | 'bigint') => sql`any(${sql.placeholder(name)}::${sql.raw(type)}[])`
 
 const messagesOfSession = and(
   eq(engineMessages.projectId, sql.placeholder('projectId')),
@@ -46,7 +41,7 @@ const knownTimestampsStatement = preparedOn((db) =>
     .prepare('engine_known_timestamps'),
 )
 
-/** Those of `timestamps` that the session holds, buffered or extracted. */
+/** Those of `timestamps` that the session holds. */
 export async function knownTimestamps(
   db: Database,
   session: EngineSession,
@@ -56,35 +51,52 @@ export async function knownTimestamps(
   return new Set(rows.map(({ timestamp }) => timestamp))
 }
 
-/** Messages that are there already stay as they are. */
-export async function bufferMessages(
-  tx: Database,
+const insertMessagesStatement = preparedOn((db) => {
+  const taken = db.$with('taken', { timestamp: sql`"timestamp"` }).as(
+    sql`insert into engine_messages (project_id, sender_id, session_id, "timestamp")
+      select ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')}, given
+        from unnest(${sql.placeholder('timestamps')}::bigint[]) as given
+      on conflict do nothing returning "timestamp"`,
+  )
+  const made = db.$with('made', { id: sql`id` }).as(
+    sql`insert into engine_memories (id, project_id, sender_id, session_id, "timestamp", passage, subject, body, length,
+        terms, terms_version, kind, speaker, role, place, content_hash)
+      select m.id, ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')},
+        m."timestamp", m.passage, m.subject, m.body, m.length,
+        m.terms, m.terms_version, m.kind, m.speaker, m.role, m.place, m.content_hash
+        from jsonb_populate_recordset(null::engine_memories, ${sql.placeholder('memories')}::jsonb) m
+        where m."timestamp" in (select "timestamp" from taken)
+      on conflict do nothing returning id`,
+  )
+  return db
+    .with(taken, made)
+    .select({ timestamp: sql<number>`t."timestamp"`.mapWith(Number) })
+    .from(sql`taken t`)
+    .prepare('engine_insert_messages')
+})
+
+/**
+ * Takes the messages' names, and keeps memories of those that were not there. One statement, so that an add of usual size needs no transaction of
+ * more. Returns the timestamps that are new.
+ */
+export async function insertMessages(
+  db: Database,
   session: EngineSession,
-  messages: readonly BufferedMessage[],
-): Promise<void> {
-  await tx
-    .insert(engineMessages)
-    .values(messages.map(({ timestamp, content }) => ({ ...session, timestamp, content })))
-    .onConflictDoNothing()
+  timestamps: readonly number[],
+  memories: readonly NewMemory[],
+): Promise<Set<number>> {
+  const rows = await insertMessagesStatement(db).execute({
+    ...session,
+    timestamps: [...timestamps],
+    memories: JSON.stringify(memories.map(asRow)),
+  })
+  return new Set(rows.map(({ timestamp }) => timestamp))
 }
 
-/** The oldest buffered messages of a session, locked. */
-export async function takeBuffered(tx: Database, session: EngineSession, limit: number): Promise<BufferedMessage[]> {
-  const rows = await tx
-    .select({ timestamp: engineMessages.timestamp, content: engineMessages.content })
-    .from(engineMessages)
-    .where(
-      and(
-        eq(engineMessages.projectId, session.projectId),
-        eq(engineMessages.senderId, session.senderId),
-        eq(engineMessages.sessionId, session.sessionId),
-        isNotNull(engineMessages.content),
-      ),
-    )
-    .orderBy(engineMessages.timestamp)
-    .limit(limit)
-    .for('update')
-  return rows.flatMap(({ timestamp, content }) => (content ? [{ timestamp, content }] : []))
+/** Under the names of the columns, with their defaults. */
+function asRow(memory: NewMemory) {
+  const { termsVersion = 1, kind = 'turn', speaker = '', role = 'user', contentHash, ...rest } = memory
+  return { ...rest, terms_version: termsVersion, kind, speaker, role, content_hash: contentHash }
 }
 
 export async function insertMemories(
@@ -105,173 +117,119 @@ export async function insertMemories(
     .onConflictDoNothing()
 }
 
-/** Empties the buffer of these messages, and keeps their names. */
-export async function markExtracted(
-  tx: Database,
+const flushStatement = preparedOn((db) => {
+  const newest = db
+    .$with('newest', { through: sql`through` })
+    .as(sql`select max(${engineMessages.timestamp}) as through from ${engineMessages} where ${messagesOfSession}`)
+  const moved = db.$with('moved', { through: sql`through` }).as(
+    sql`insert into engine_sessions as s (project_id, sender_id, session_id, flushed_through, facts_due_at)
+      select ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')}, through,
+          case when ${sql.placeholder('drawsFacts')}::boolean then now() end
+        from newest where through is not null
+      on conflict (project_id, sender_id, session_id) do update set flushed_through = excluded.flushed_through,
+          facts_due_at = coalesce(s.facts_due_at, excluded.facts_due_at)
+        where s.flushed_through < excluded.flushed_through
+      returning s.flushed_through as through`,
+  )
+  return db
+    .with(newest, moved)
+    .select({
+      hasMoved: sql<boolean>`exists (select from moved)`,
+      hasBuffer: sql<boolean>`exists (select from ${engineMessages} where ${messagesOfSession} and ${engineMessages.content} is not null)`,
+    })
+    .from(sql`(select 1) as one`)
+    .prepare('engine_flush_session')
+})
+
+/** Nothing of the session is pending any more; facts are due where they are drawn, unless they are already. `hasMoved`: something was; `hasBuffer`: an older version left messages without memories. */
+export async function flushThrough(
+  db: Database,
   session: EngineSession,
-  timestamps: readonly number[],
-): Promise<void> {
+  drawsFacts: boolean,
+): Promise<{ hasMoved: boolean; hasBuffer: boolean }> {
+  const [row] = await flushStatement(db).execute({ ...session, drawsFacts })
+  return row ?? { hasMoved: false, hasBuffer: false }
+}
+
+const bufferedSessionsStatement = preparedOn((db) =>
+  db
+    .selectDistinct({
+      projectId: engineMessages.projectId,
+      senderId: engineMessages.senderId,
+      sessionId: engineMessages.sessionId,
+    })
+    .from(engineMessages)
+    .where(isNotNull(engineMessages.content))
+    .limit(sql.placeholder('most'))
+    .prepare('engine_buffered_sessions'),
+)
+
+/** System scope: sessions, of whomever, in which an older version left messages without memories. */
+export async function anyBufferedSessions(db: Database, most: number): Promise<EngineSession[]> {
+  return await bufferedSessionsStatement(db).execute({ most })
+}
+
+/** The oldest messages of a session that an older version buffered, locked. */
+export async function takeBuffered(tx: Database, session: EngineSession, limit: number): Promise<MessageContent[]> {
+  const rows = await tx
+    .select({ timestamp: engineMessages.timestamp, content: engineMessages.content })
+    .from(engineMessages)
+    .where(and(ofSession(session), isNotNull(engineMessages.content)))
+    .orderBy(engineMessages.timestamp)
+    .limit(limit)
+    .for('update')
+  return rows.flatMap(({ timestamp, content }) => (content ? [{ timestamp, content }] : []))
+}
+
+/** Empties the buffer of these messages, and keeps their names. */
+export async function emptyBuffer(tx: Database, session: EngineSession, timestamps: readonly number[]): Promise<void> {
   await tx
     .update(engineMessages)
     .set({ content: null })
-    .where(
-      and(
-        eq(engineMessages.projectId, session.projectId),
-        eq(engineMessages.senderId, session.senderId),
-        eq(engineMessages.sessionId, session.sessionId),
-        inArray(engineMessages.timestamp, [...timestamps]),
-      ),
-    )
+    .where(and(ofSession(session), inArray(engineMessages.timestamp, [...timestamps])))
 }
 
-const inRange = (withSessions: boolean) =>
-  and(
-    gte(engineMemories.timestamp, sql.placeholder('from')),
-    lte(engineMemories.timestamp, sql.placeholder('to')),
-    withSessions ? sql`${engineMemories.sessionId} = ${any('sessionIds', 'text')}` : undefined,
+function ofSession(session: EngineSession) {
+  return and(
+    eq(engineMessages.projectId, session.projectId),
+    eq(engineMessages.senderId, session.senderId),
+    eq(engineMessages.sessionId, session.sessionId),
   )
-
-const inPartition = (table: { projectId: SQLWrapper; senderId: SQLWrapper }) =>
-  and(
-    sql`${table.projectId} = ${sql.placeholder('projectId')}`,
-    sql`${table.senderId} = ${sql.placeholder('senderId')}`,
-  )
-
-function prepareCount(db: Database, withSessions: boolean) {
-  const some = db
-    .select({ one: sql`1`.as('one') })
-    .from(engineMemories)
-    .where(and(inPartition(engineMemories), inRange(withSessions)))
-    .limit(sql.placeholder('most'))
-    .as('some')
-  return db.select({ count: sql<number>`count(*)::int` }).from(some).prepare(`engine_count_${withSessions}`)
-}
-
-const countAll = preparedOn((db) => prepareCount(db, false))
-const countInSessions = preparedOn((db) => prepareCount(db, true))
-
-/** How many memories a search covers, counted up to `most`. */
-export async function countMemories(db: Database, range: SearchRange, most: number): Promise<number> {
-  const statement = range.sessionIds ? countInSessions(db) : countAll(db)
-  const [row] = await statement.execute({ ...range, most })
-  return row?.count ?? 0
-}
-
-/**
- * Memories that match, at most `mostMatches`. The limit also keeps the conditions of an outer query out: inside, they
- * would make the planner walk the whole partition rather than use the index of terms, whose queries name it anyway.
- */
-function matches(db: Database, query: SQL, withSessions: boolean) {
-  return db
-    .select({
-      id: engineMemories.id,
-      projectId: engineMemories.projectId,
-      senderId: engineMemories.senderId,
-      timestamp: engineMemories.timestamp,
-      length: engineMemories.length,
-      terms: engineMemories.terms,
-    })
-    .from(engineMemories)
-    .where(and(sql`${engineMemories.terms} @@ ${query}::tsquery`, inRange(withSessions)))
-    .limit(sql.placeholder('mostMatches'))
-    .as('matched')
-}
-
-function prepareHolders(db: Database, withSessions: boolean) {
-  const matched = matches(db, sql`asked.query`, withSessions)
-  const held = db.select({ count: sql`count(*)::int` }).from(matched).where(inPartition(matched))
-  return db
-    .select({ holders: sql<number>`(${held})` })
-    .from(sql`unnest(${sql.placeholder('queries')}::text[]) with ordinality as asked(query, place)`)
-    .orderBy(sql`asked.place`)
-    .prepare(`engine_holders_${withSessions}`)
-}
-
-const holdersInAll = preparedOn((db) => prepareHolders(db, false))
-const holdersInSessions = preparedOn((db) => prepareHolders(db, true))
-
-/** For each of `queries` (`tsquery`s as text), how many memories match it, counted up to `mostMatches`. */
-export async function countHolders(
-  db: Database,
-  range: SearchRange,
-  queries: readonly string[],
-  mostMatches: number,
-): Promise<number[]> {
-  const statement = range.sessionIds ? holdersInSessions(db) : holdersInAll(db)
-  const rows = await statement.execute({ ...range, queries: [...queries], mostMatches })
-  return rows.map(({ holders }) => holders)
-}
-
-/** The most promising matches by PostgreSQL's own rank; their vectors are read only once they are chosen. */
-function prepareCandidates(db: Database, withSessions: boolean) {
-  const matched = matches(db, sql`${sql.placeholder('query')}`, withSessions)
-  const score = sql`ts_rank('{0.1,0.4,0.3,1}'::real[], ${matched.terms}, ${sql.placeholder('rankQuery')}::tsquery, 1)`
-  const best = db
-    .select({ id: matched.id, timestamp: matched.timestamp, length: matched.length, terms: matched.terms })
-    .from(matched)
-    .where(inPartition(matched))
-    .orderBy(sql`${score} desc`, desc(matched.timestamp), matched.id)
-    .limit(sql.placeholder('most'))
-    .as('best')
-  return db
-    .select({ id: best.id, timestamp: best.timestamp, length: best.length, vector: sql<string>`${best.terms}::text` })
-    .from(best)
-    .prepare(`engine_candidates_${withSessions}`)
-}
-
-const candidatesOfAll = preparedOn((db) => prepareCandidates(db, false))
-const candidatesInSessions = preparedOn((db) => prepareCandidates(db, true))
-
-export interface CandidateQuery {
-  /** `tsquery` as text: what a candidate matches. */
-  readonly query: string
-  /** `tsquery` as text: what it is chosen by. */
-  readonly rankQuery: string
-  readonly mostMatches: number
-  readonly most: number
-}
-
-export async function findCandidates(db: Database, range: SearchRange, query: CandidateQuery) {
-  const statement = range.sessionIds ? candidatesInSessions(db) : candidatesOfAll(db)
-  return await statement.execute({ ...range, ...query })
-}
-
-const readStatement = preparedOn((db) => {
-  const named = db
-    .select()
-    .from(engineMemories)
-    .where(sql`${engineMemories.id} = ${any('ids', 'text')}`)
-    .limit(sql.placeholder('most'))
-    .as('named')
-  return db.select().from(named).where(inPartition(named)).prepare('engine_read_memories')
-})
-
-export async function readMemories(db: Database, { projectId, senderId }: Partition, ids: readonly string[]) {
-  return await readStatement(db).execute({ projectId, senderId, ids: [...ids], most: ids.length })
 }
 
 /** Deletes in short statements, and lets others have their turn between them; what another call has deleted meanwhile is no fault. */
 export async function deleteAll(db: Database, partition: Partition, sessionId: string | undefined): Promise<void> {
-  for (const table of [engineMessages, engineMemories]) {
-    const some = db
-      .select({ row: sql`ctid` })
-      .from(table)
-      .where(
-        and(
-          eq(table.projectId, partition.projectId),
-          eq(table.senderId, partition.senderId),
-          sessionId === undefined ? undefined : eq(table.sessionId, sessionId),
-        ),
-      )
-      .limit(DELETE_PAGE)
-    for (;;) {
-      const deleted = await db
-        .delete(table)
-        .where(sql`ctid = any(array(${some}))`)
-        .returning({ sessionId: table.sessionId })
-      if (deleted.length < DELETE_PAGE) break
-      await setImmediate()
-    }
+  // First: whoever is making memories of a buffered message holds its row until they are there to be deleted.
+  await deleteInPages(db, engineMessages, partition, sessionId)
+  while ((await deleteMemories(db, partition, sessionId, DELETE_PAGE)) === DELETE_PAGE) await setImmediate()
+  if (sessionId === undefined) {
+    while ((await deleteEmbeddings(db, partition, DELETE_PAGE)) === DELETE_PAGE) await setImmediate()
+  }
+  await deleteInPages(db, engineSessions, partition, sessionId)
+}
+
+/** By their keys, not by where they lie: one that is being written meanwhile is deleted, too. */
+export async function deleteInPages(
+  db: Database,
+  table: typeof engineMessages | typeof engineSessions,
+  { projectId, senderId }: Partition,
+  sessionId: string | undefined,
+): Promise<void> {
+  const own = and(
+    eq(table.projectId, projectId),
+    eq(table.senderId, senderId),
+    sessionId === undefined ? undefined : eq(table.sessionId, sessionId),
+  )
+  const key = 'timestamp' in table ? sql`(${table.sessionId}, ${table.timestamp})` : sql`${table.sessionId}`
+  const columns = 'timestamp' in table ? sql`session_id, "timestamp"` : sql`session_id`
+  for (;;) {
+    const deleted = await db
+      .delete(table)
+      .where(and(own, sql`${key} in (select ${columns} from ${table} where ${own} limit ${DELETE_PAGE})`))
+      .returning({ sessionId: table.sessionId })
+    // Not fewer than a page: another call may have deleted some of it.
+    if (deleted.length === 0) return
+    await setImmediate()
   }
 }
 

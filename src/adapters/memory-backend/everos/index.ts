@@ -4,9 +4,11 @@ import {
   type BackendHealth,
   type BackendMessage,
   type BackendSession,
+  type BackgroundProgress,
   type FlushResult,
   type MemoryBackend,
   type MemoryHit,
+  type SearchAnswer,
   type SearchRequest,
 } from '../../../ports/memory-backend.ts'
 import { ApiPrefix } from './api-prefix.ts'
@@ -55,7 +57,7 @@ export function createEverosBackend(options: EverosOptions): MemoryBackend {
 class EverosBackend implements MemoryBackend {
   readonly name = 'everos'
   readonly settleMs: number
-  readonly extractsUnasked = true
+  readonly findsUnflushed = false
   readonly #options: EverosOptions
   readonly #timeouts: EverosTimeouts
   readonly #client: EverosClient
@@ -111,7 +113,11 @@ class EverosBackend implements MemoryBackend {
     return { requestId: request_id, status: data.status === 'no_extraction' ? 'no_extraction' : 'extracted' }
   }
 
-  async search(request: SearchRequest, signal?: AbortSignal): Promise<readonly MemoryHit[]> {
+  async search(request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
+    return { hits: await this.#findHits(request, signal), method: 'backend' }
+  }
+
+  async #findHits(request: SearchRequest, signal: AbortSignal | undefined): Promise<MemoryHit[]> {
     const method = await this.#searchMethod()
     try {
       return await this.#searchBy(method, request, signal)
@@ -134,6 +140,10 @@ class EverosBackend implements MemoryBackend {
   async forget(target: ForgetTarget, signal?: AbortSignal): Promise<'forgotten' | 'unsupported'> {
     const timeoutMs = this.#timeouts.searchMs
     return forget(this.#client, await this.#prefix.get(), target, { timeoutMs, signal })
+  }
+
+  tend(): Promise<BackgroundProgress> {
+    return Promise.resolve({ remaining: 0 })
   }
 
   close(): Promise<void> {

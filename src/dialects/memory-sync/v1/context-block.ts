@@ -1,4 +1,4 @@
-import { dataNotice, fence } from '../../../domain/memories/model/fence.ts'
+import { dataNotice, fence } from '../../../prompts/fence.ts'
 
 /** So many characters of memories at most: they are part of a prompt. */
 const MAX_CHARACTERS = 50_000

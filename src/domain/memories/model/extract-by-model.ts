@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ModelProvider } from '../../../ports/model-provider.ts'
+import { dataNotice, fence } from '../../../prompts/fence.ts'
 import type { ServiceContext } from '../../context.ts'
 import { isCleanText } from '../../text-schemas.ts'
 import type { ExtractionOptions, Found, IndexedMessage, MemoryCandidate } from '../extract-memories.ts'
@@ -7,7 +8,6 @@ import { isFiller } from '../rules/fillers.ts'
 import { memoryTypes } from '../schemas.ts'
 import { termsOf } from '../terms.ts'
 import { askForJson } from './ask-for-json.ts'
-import { dataNotice, fence } from './fence.ts'
 
 /** The latest messages go to the model; earlier ones go by the rules. */
 const MOST_MESSAGES = 100

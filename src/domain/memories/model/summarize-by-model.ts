@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { ModelError, type ModelProvider } from '../../../ports/model-provider.ts'
+import { dataNotice, fence } from '../../../prompts/fence.ts'
 import type { ServiceContext } from '../../context.ts'
 import { isCleanText } from '../../text-schemas.ts'
 import { summarizeByRules } from '../rules/extractive-summary.ts'
 import { askForJson } from './ask-for-json.ts'
-import { dataNotice, fence } from './fence.ts'
 
 const MOST_TEXTS = 200
 /** What does not fit is first shortened by the rules, each text to its share. */

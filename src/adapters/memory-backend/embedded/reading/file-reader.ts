@@ -1,12 +1,19 @@
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { EnginePart } from '../../../../db/schema/engine-messages.ts'
 import { BackendError, type BackendFile } from '../../../../ports/memory-backend.ts'
 import { ObjectNotFoundError } from '../../../../ports/object-store.ts'
 import { throwIfGivenUp } from '../database-fault.ts'
-import { cleanText, cutText, tidyText } from '../text/clean-text.ts'
-import { type FileReading, UnreadableFileError } from './file-reading.ts'
-import { MOST_CHARACTERS, readLimit } from './limits.ts'
+import { cleanText } from '../text/clean-text.ts'
+import {
+  type FileReading,
+  type FileSection,
+  placeText,
+  type ReadSettings,
+  UnreadableFileError,
+} from './file-reading.ts'
+import { MOST_OCR_MS, readLimit } from './limits.ts'
 import { createReadingProcess } from './reading-process.ts'
 import { makeSpoolDirectory, sweepSpoolDirectories } from './spool-directory.ts'
 import { spoolHead } from './spool-head.ts'
@@ -15,7 +22,7 @@ export interface ReaderLogger {
   warn(details: object, message: string): void
 }
 
-export interface ReaderOptions {
+export interface ReaderOptions extends Partial<ReadSettings> {
   /** Time for one file; the process that reads it is killed then. */
   readonly timeoutMs?: number
   /** The reading process ends after this long without a file, and gives its memory back. */
@@ -24,37 +31,45 @@ export interface ReaderOptions {
   readonly directory?: string
 }
 
-/** What a file adds to its message. Text and title are clean. */
-export interface ReadFile {
-  readonly text: string
-  readonly title: string
-}
-
 export interface FileReader {
-  /** Never rejects for what is in the file; rejects if the original cannot be fetched now, or the caller gave up. */
-  read(file: BackendFile, signal?: AbortSignal): Promise<ReadFile>
+  /**
+   * What a file adds to its message: one part, or one for each section. Text and titles are clean. Never rejects for what is in the file; rejects
+   * if the original cannot be fetched now, or the caller gave up.
+   */
+  read(file: BackendFile, signal?: AbortSignal): Promise<readonly [EnginePart, ...EnginePart[]]>
   close(): Promise<void>
 }
 
-const LONGEST_TITLE = 200
+const TIMEOUT_MS = 30_000
+const TIMEOUT_WITH_OCR_MS = TIMEOUT_MS + MOST_OCR_MS
 
 function formatSize(bytes: number): string {
   if (bytes < 1_000) return `${bytes} bytes`
   return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
-function describe(file: BackendFile, reading: FileReading): ReadFile {
+/** Each section with a place of its own begins with the file's name and that place; the first also with what has to be known of the file. */
+function describe(file: BackendFile, { sections, title, note }: FileReading): [EnginePart, ...EnginePart[]] {
   const name = cleanText(file.name)
-  const title = cutText(cleanText(reading.title ?? '').trim(), LONGEST_TITLE)
-  const notes = [reading.note]
-  let text = tidyText(reading.text)
-  if (text.length > MOST_CHARACTERS) {
-    text = cutText(text, MOST_CHARACTERS)
-    notes.push(`only its first ${MOST_CHARACTERS.toLocaleString('en')} characters were kept`)
+  const about = note === undefined ? name : `${name} (${file.ext}, ${formatSize(file.size)}; ${note})`
+  const titles = title === undefined || title === name ? [name] : [title, name]
+  const part = (section: FileSection, first: boolean): EnginePart => {
+    const { text, heading, page, sheet, slide } = section
+    const at = placeText(section)
+    const head = first || at !== '' ? `${first ? about : name}${at}\n` : ''
+    return {
+      text: `${head}${text}`.trimEnd(),
+      title: [...titles, ...(heading === undefined || heading === title ? [] : [heading])].join('\n'),
+      place: {
+        sha256: file.sha256,
+        ...(page !== undefined && { page }),
+        ...(sheet !== undefined && { sheet }),
+        ...(slide !== undefined && { slide }),
+      },
+    }
   }
-  const said = notes.filter((note) => note !== undefined).join('; ')
-  const heading = said === '' ? name : `${name} (${file.ext}, ${formatSize(file.size)}; ${said})`
-  return { text: text === '' ? heading : `${heading}\n${text}`, title: title === '' ? name : `${title}\n${name}` }
+  const [first = { text: '' }, ...rest] = sections
+  return [part(first, true), ...rest.map((section) => part(section, false))]
 }
 
 /** Of a file that is read whole, the bytes are checked: what changed on its way must not be remembered for ever. */
@@ -83,7 +98,9 @@ function fetchFault(error: unknown, signal: AbortSignal | undefined): Error {
 
 /** Reads files in one process of its own, one at a time; the first file starts it. */
 export function createFileReader(options: ReaderOptions & { logger?: ReaderLogger }): FileReader {
-  const process = createReadingProcess({ timeoutMs: options.timeoutMs ?? 30_000, idleMs: options.idleMs ?? 60_000 })
+  const { ocrLanguages = [], keepGps = false, idleMs = 60_000 } = options
+  const timeoutMs = options.timeoutMs ?? (ocrLanguages.length > 0 ? TIMEOUT_WITH_OCR_MS : TIMEOUT_MS)
+  const process = createReadingProcess({ timeoutMs, idleMs, settings: { ocrLanguages, keepGps } })
   const parent = options.directory ?? tmpdir()
   let swept: Promise<void> | undefined
 
@@ -119,7 +136,7 @@ export function createFileReader(options: ReaderOptions & { logger?: ReaderLogge
           { kind: file.kind, ext: file.ext, size: file.size, reason: error.message },
           'a file could not be read',
         )
-        return describe(file, { text: '', note: `its content could not be read: ${error.message}` })
+        return describe(file, { sections: [], note: `its content could not be read: ${error.message}` })
       }
     },
     close: () => process.close(),

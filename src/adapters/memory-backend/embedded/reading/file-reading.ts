@@ -11,8 +11,36 @@ export interface ReadJob {
   readonly complete: boolean
 }
 
-export interface FileReading {
+/** What the reading process is told when it starts. */
+export interface ReadSettings {
+  /** Of Tesseract; empty: text in pictures is not read. */
+  readonly ocrLanguages: readonly string[]
+  /** Whether the place where a photo was taken is read. */
+  readonly keepGps: boolean
+}
+
+/** A stretch of a file that belongs together. Without any of the places: where it stands has no number or name. */
+export interface FileSection {
   readonly text: string
+  /** Under which it stands in the file; the text repeats it. */
+  readonly heading?: string
+  /** From 1. */
+  readonly page?: number
+  readonly sheet?: string
+  /** From 1. */
+  readonly slide?: number
+}
+
+/** As it stands behind the file's name; empty for a section without a place. */
+export function placeText({ page, sheet, slide }: FileSection): string {
+  if (page !== undefined) return `, page ${page}`
+  if (slide !== undefined) return `, slide ${slide}`
+  return sheet === undefined ? '' : `, sheet ${sheet}`
+}
+
+export interface FileReading {
+  /** In the order of the file. */
+  readonly sections: readonly FileSection[]
   /** What the file calls itself. */
   readonly title?: string
   /** What a reader has to know of it, as a clause: "only its first 500 pages were read". */

@@ -41,6 +41,13 @@ export const MOST_PAGES = 1_000
 export const MOST_ROWS = 20_000
 /** Pixels of a picture that is decoded. */
 export const MOST_PIXELS = 100_000_000
+/** Recognising text in the pictures of one file: time, and pages of a PDF. */
+export const MOST_OCR_MS = 40_000
+export const MOST_OCR_PAGES = 50
+/** Pixels of a picture on a page of a PDF that is decoded: 600 dots an inch on A4. */
+export const MOST_SCAN_PIXELS = 40_000_000
+/** Documents attached to an e-mail that are read. */
+export const MOST_ATTACHMENTS = 10
 /** Of an office file: parts in the zip, bytes of the parts that are unpacked, and how many times their packed size that may be. */
 export const MOST_ZIP_ENTRIES = 10_000
 export const MOST_UNZIPPED_BYTES = 128 * MiB

@@ -1,12 +1,12 @@
-import { cutText, tidyText } from '../text/clean-text.ts'
 import { type FileReading, type ReadJob, UnreadableFileError } from './file-reading.ts'
-import { MOST_CHARACTERS } from './limits.ts'
+import type { ReadPart, ReadTools } from './read-tools.ts'
+import { trimReading } from './trim-reading.ts'
 
-type Reader = (job: ReadJob) => Promise<FileReading>
+type Reader = (job: ReadJob, tools: ReadTools) => Promise<FileReading>
 
 const HEAD_NOTE = 'only its beginning was read'
 
-const picture: Reader = async (job) => (await import('./pictures/read-picture.ts')).readPicture(job)
+const picture: Reader = async (job, tools) => (await import('./pictures/read-picture.ts')).readPicture(job, tools)
 const sound: Reader = async (job) => (await import('./sounds/read-sound.ts')).readSound(job)
 const plain: Reader = async (job) => (await import('./documents/read-plain-text.ts')).readPlainText(job)
 
@@ -18,13 +18,13 @@ const READERS: Readonly<Record<string, Reader>> = {
   csv: async (job) => (await import('./documents/read-table.ts')).readTable(job),
   tsv: async (job) => (await import('./documents/read-table.ts')).readTable(job),
   html: async (job) => (await import('./documents/read-html.ts')).readHtml(job),
-  eml: async (job) => (await import('./documents/read-email.ts')).readEmail(job),
+  eml: async (job, tools) => (await import('./documents/read-email.ts')).readEmail(job, tools),
   rtf: async (job) => (await import('./documents/read-rtf.ts')).readRtf(job),
-  pdf: async (job) => (await import('./documents/read-pdf.ts')).readPdf(job),
+  pdf: async (job, tools) => (await import('./documents/read-pdf.ts')).readPdf(job, tools),
   docx: async (job) => (await import('./documents/read-docx.ts')).readDocx(job),
   pptx: async (job) => (await import('./documents/read-pptx.ts')).readPptx(job),
   xlsx: async (job) => (await import('./documents/read-xlsx.ts')).readXlsx(job),
-  svg: async (job) => (await import('./pictures/read-svg.ts')).readSvg(job),
+  svg: async (job, tools) => (await import('./pictures/read-svg.ts')).readSvg(job, tools),
 }
 
 function readerFor({ ext, kind }: ReadJob): Reader {
@@ -35,19 +35,12 @@ function readerFor({ ext, kind }: ReadJob): Reader {
   return reader
 }
 
-/** One more than are kept, which shows that there were more: a text of any length must not reach the gateway's process. */
-const MOST_SENT = MOST_CHARACTERS + 1
-
 /**
- * The text of a file, in the reading process, tidy and no longer than is kept of it. Throws `UnreadableFileError`, or
+ * What a file says, in the reading process, tidy and no longer than is kept of it. Throws `UnreadableFileError`, or
  * whatever a parser throws.
  */
-export async function readSpooledFile(job: ReadJob): Promise<FileReading> {
-  const { text, title, note } = await readerFor(job)(job)
-  const reading = {
-    text: cutText(tidyText(text), MOST_SENT),
-    ...(title !== undefined && { title: cutText(title, MOST_SENT) }),
-    ...(note !== undefined && { note }),
-  }
-  return job.complete || reading.note ? reading : { ...reading, note: HEAD_NOTE }
+export async function readSpooledFile(job: ReadJob, tools: ReadTools): Promise<FileReading> {
+  const readPart: ReadPart = (part) => readerFor(part)(part, tools)
+  const reading = await readerFor(job)(job, { ...tools, readPart })
+  return trimReading(job.complete || reading.note ? reading : { ...reading, note: HEAD_NOTE })
 }

@@ -2,7 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { throwIfGivenUp } from '../database-fault.ts'
-import { type FileReading, type ReadAnswer, type ReadJob, UnreadableFileError } from './file-reading.ts'
+import {
+  type FileReading,
+  type ReadAnswer,
+  type ReadJob,
+  type ReadSettings,
+  UnreadableFileError,
+} from './file-reading.ts'
 
 export interface ReadingProcess {
   /** Rejects with `UnreadableFileError`, also if reading takes too long or kills the process; or because the caller gave up. */
@@ -10,12 +16,18 @@ export interface ReadingProcess {
   close(): Promise<void>
 }
 
+interface ReadingOptions {
+  readonly timeoutMs: number
+  readonly idleMs: number
+  readonly settings: ReadSettings
+}
+
 const ENTRY = fileURLToPath(new URL('./reading-main.ts', import.meta.url))
 const HEAP_MB = 512
 
 /** It gets no environment: a file that takes it over finds no keys there. */
-function start(): ChildProcess {
-  const child = fork(ENTRY, [], {
+function start(settings: ReadSettings): ChildProcess {
+  const child = fork(ENTRY, [JSON.stringify(settings)], {
     execArgv: [`--max-old-space-size=${HEAP_MB}`],
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -74,14 +86,14 @@ function ask(
  * decoders run on the process's own pool of I/O threads, where nothing can stop them. Four hostile SVGs in worker
  * threads held up every file access of the whole gateway, and `terminate()` never came back.
  */
-export function createReadingProcess(options: { timeoutMs: number; idleMs: number }): ReadingProcess {
+export function createReadingProcess(options: ReadingOptions): ReadingProcess {
   let child: ChildProcess | undefined
   let idle: NodeJS.Timeout | undefined
   let last: Promise<unknown> = Promise.resolve()
   let closed = false
 
   function running(): ChildProcess {
-    if (!child || !child.connected || child.killed) child = start()
+    if (!child || !child.connected || child.killed) child = start(options.settings)
     return child
   }
 

@@ -30,6 +30,13 @@ function lastBoundary(text: string): number {
   return text.length
 }
 
+/** Columns that a text takes. */
+export function textWidth(text: string): number {
+  let width = 0
+  for (const character of text) width += character.length > 1 || isWide(character.charCodeAt(0)) ? 2 : 1
+  return width
+}
+
 export function fitsOnePassage(text: string): boolean {
   return fitting(text, 0, PASSAGE_WIDTH) === text.length
 }

@@ -1,13 +1,23 @@
 import { createHash } from 'node:crypto'
+import type { TextSigns } from '../../../../text/text-signs.ts'
 import type { Term } from '../../../../text/tokenise.ts'
 
 /** Weight labels of PostgreSQL: where in a memory a term stands. `D`, a single Han character of the body, is not written. */
-export const FIELD_LABELS = { title: 'A', speaker: 'B', body: 'C' } as const
+export const FIELD_LABELS = { title: 'A', body: 'C' } as const
+
+/** Terms of a memory, by where they stand. */
+export interface MemoryTerms {
+  readonly title: readonly Term[]
+  /** Kept apart from the words of texts, so that a query's names of speakers can be told from what was said of them. */
+  readonly speaker: readonly Term[]
+  readonly body: readonly Term[]
+}
 
 export interface TermCount {
   readonly title: number
-  readonly speaker: number
   readonly body: number
+  /** Its places among all terms of the memory, ascending. */
+  readonly places: readonly number[]
 }
 
 const LAST_POSITION = 16_383
@@ -29,15 +39,28 @@ export function partitionTerm(partition: { readonly projectId: string; readonly 
   return `=${hash.slice(0, 16)}`
 }
 
-/** A `tsvector` as text, built here so that it is the same on every server, whatever its dictionaries and locale. */
+/** The form in which a speaker's name is kept; no text has such a term. */
+export const speakerTerm = (term: string): string => `@${term}`
+
+const ASKS = '?'
+const TELLS_TIME = '#time'
+
+/**
+ * A `tsvector` as text, built here so that it is the same on every server, whatever its dictionaries and locale. `scope`: what the memory belongs to, as
+ * `scopeTerms` says it.
+ */
 export function textVector(
-  partition: string,
-  fields: Readonly<Record<keyof typeof FIELD_LABELS, readonly Term[]>>,
+  scope: readonly string[],
+  { title, speaker, body }: MemoryTerms,
+  signs: TextSigns = { asks: 0, tellsTime: false },
 ): string {
   const positions = new Map<string, string[]>()
   let position = 0
-  for (const field of ['title', 'speaker', 'body'] as const) {
-    for (const { term, kind } of fields[field]) {
+  for (const [field, terms] of [
+    ['title', title],
+    ['body', body],
+  ] as const) {
+    for (const { term, kind } of terms) {
       position = Math.min(position + 1, LAST_POSITION)
       const label = field === 'body' && kind === 'character' ? '' : FIELD_LABELS[field]
       const known = positions.get(term)
@@ -45,33 +68,78 @@ export function textVector(
       else if (known.length < MOST_POSITIONS) known.push(`${position}${label}`)
     }
   }
+  const plain = new Set([...scope, ...speaker.map(({ term }) => speakerTerm(term))])
+  if (signs.tellsTime) plain.add(TELLS_TIME)
   const terms = Array.from(positions, ([term, at]) => `${quote(term)}:${at.join(',')}`)
-  return [quote(partition), ...terms].join(' ')
+  // As many places as tenths of the text ask.
+  const tenths = Array.from({ length: signs.asks }, (_, index) => index + 1)
+  if (tenths.length > 0) terms.push(`${quote(ASKS)}:${tenths.join(',')}`)
+  return [...Array.from(plain, quote), ...terms].join(' ')
 }
 
 /** A `tsquery` as text that matches any of the terms. */
-export function anyTermQuery(terms: readonly Term[]): string {
-  return terms.map(({ term }) => quote(term)).join(' | ')
+export function anyTermQuery(terms: readonly string[]): string {
+  return terms.map(quote).join(' | ')
 }
 
-/** The same, within one partition. */
-export function partitionQuery(partition: string, terms: readonly Term[]): string {
-  return `${quote(partition)} & ( ${anyTermQuery(terms)} )`
+/** What matches both, each a `tsquery` as text. */
+export function bothQueries(one: string, other: string): string {
+  return `( ${one} ) & ( ${other} )`
 }
 
-/** How often `term` occurs in a tsvector's text, by field; undefined if it does not. */
-export function countTerm(vector: string, term: string): TermCount | undefined {
-  const needle = `${quote(term)}:`
-  let start = vector.indexOf(needle)
-  while (start > 0 && vector[start - 1] !== ' ') start = vector.indexOf(needle, start + 1)
-  if (start < 0) return undefined
-  const end = vector.indexOf(' ', start + needle.length)
-  const places = vector.slice(start + needle.length, end < 0 ? undefined : end)
-  const count = { title: 0, speaker: 0, body: 0 }
-  for (const place of places.split(',')) {
-    if (place.endsWith('A')) count.title++
-    else if (place.endsWith('B')) count.speaker++
-    else count.body++
+/** The wanted ones of the terms in a tsvector's text, each as the text quotes it, with its places. */
+export type VectorTerms = ReadonlyMap<string, string>
+
+/** What `readVector` has to find so that it can be told of each of `terms` how often it occurs, and whether it names the speaker. */
+export function wantedTerms(terms: readonly string[]): ReadonlySet<string> {
+  return new Set([ASKS, TELLS_TIME, ...terms, ...terms.map(speakerTerm)].map(quote))
+}
+
+/** Reads a tsvector's text once: to look for each of many terms in each of many texts takes seconds. */
+export function readVector(vector: string, wanted: ReadonlySet<string>): VectorTerms {
+  const terms = new Map<string, string>()
+  let start = 0
+  while (vector[start] === "'") {
+    let end = vector.indexOf("'", start + 1) + 1
+    // Two of them are one that is part of the term.
+    while (end > 0 && vector[end] === "'") end = vector.indexOf("'", end + 1) + 1
+    if (end === 0) break
+    const space = vector.indexOf(' ', end)
+    const next = space < 0 ? vector.length : space
+    const term = vector.slice(start, end)
+    if (wanted.has(term)) terms.set(term, vector.slice(end + 1, next))
+    start = next + 1
   }
-  return count
+  return terms
+}
+
+function placesOf(vector: VectorTerms, term: string): string[] {
+  const places = vector.get(quote(term)) ?? ''
+  return places === '' ? [] : places.split(',')
+}
+
+/** How often `term` occurs, by field; undefined if it does not. */
+export function countTerm(vector: VectorTerms, term: string): TermCount | undefined {
+  const written = placesOf(vector, term)
+  if (written.length === 0) return undefined
+  const title = written.filter((place) => place.endsWith(FIELD_LABELS.title)).length
+  const places = written.map((place) => Number.parseInt(place, 10))
+  return { title, body: written.length - title, places }
+}
+
+export function isSpokenBy(vector: VectorTerms, name: string): boolean {
+  return vector.has(quote(speakerTerm(name)))
+}
+
+export function signsIn(vector: VectorTerms): TextSigns {
+  return { asks: placesOf(vector, ASKS).length, tellsTime: vector.has(quote(TELLS_TIME)) }
+}
+
+/** Terms of a tsvector's text that have a place with this label. */
+export function labelledTerms(vector: string, label: 'A' | 'B'): string[] {
+  const terms: string[] = []
+  for (const [, quoted = '', places = ''] of vector.matchAll(/'((?:[^'\\]|''|\\\\)*)'(?::([\dABCD,]+))?/g)) {
+    if (places.includes(label)) terms.push(quoted.replaceAll("''", "'").replaceAll('\\\\', '\\'))
+  }
+  return terms
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { strToU8, zipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { FileReading } from '../file-reading.ts'
 import { decodeText } from './decode-text.ts'
 import { htmlText } from './html-text.ts'
 import { readDocx } from './read-docx.ts'
@@ -23,6 +24,8 @@ async function jobFor(ext: string, bytes: Uint8Array) {
   await writeFile(path, bytes)
   return { path, ext, kind: 'doc', size: bytes.length, complete: true } as const
 }
+
+const whole = ({ sections }: FileReading) => sections.map(({ text }) => text).join('\n\n')
 
 const zip = (parts: Record<string, string>) =>
   zipSync(Object.fromEntries(Object.entries(parts).map(([name, text]) => [name, strToU8(text)])))
@@ -90,16 +93,20 @@ describe('office files', () => {
         'docProps/core.xml': core,
       }),
     )
-    const { text, title } = await readDocx(job)
-    expect(title).toBe('Price list')
-    expect(text).toMatch(/Prices\s+tea\s+\|\s+3\s+茶\s+\|\s+4/)
+    const reading = await readDocx(job)
+    expect(reading.title).toBe('Price list')
+    expect(whole(reading)).toMatch(/Prices\s+tea\s+\|\s+3\s+茶\s+\|\s+4/)
   })
 
   it('reads slides in order, with notes, without page numbers', async () => {
     const slide = (text: string) => `<p:sld><a:p><a:r><a:t>${text}</a:t></a:r><a:fld><a:t>7</a:t></a:fld></a:p></p:sld>`
     const parts = Object.fromEntries([10, 2, 1].map((number) => [`ppt/slides/slide${number}.xml`, slide(`s${number}`)]))
     const job = await jobFor('pptx', zip({ ...parts, 'ppt/notesSlides/notesSlide2.xml': slide('remark') }))
-    expect((await readPptx(job)).text).toBe('Slide 1\ns1\n\nSlide 2\ns2\nNotes: remark\n\nSlide 10\ns10')
+    expect((await readPptx(job)).sections).toEqual([
+      { slide: 1, text: 's1' },
+      { slide: 2, text: 's2\nNotes: remark' },
+      { slide: 3, text: 's10' },
+    ])
   })
 
   it('reads every kind of cell, under the name of its sheet', async () => {
@@ -107,7 +114,9 @@ describe('office files', () => {
     const strings = '<sst><si><t>zero</t></si><si><r><t>o</t></r><r><t>ne</t></r><rPh><t>ワン</t></rPh></si></sst>'
     const workbook = '<workbook><sheets><sheet name="Budget &amp; Plan" sheetId="1"/></sheets></workbook>'
     const parts = { 'xl/worksheets/sheet1.xml': sheet, 'xl/sharedStrings.xml': strings, 'xl/workbook.xml': workbook }
-    expect((await readXlsx(await jobFor('xlsx', zip(parts)))).text).toBe('Budget & Plan\none | 4.5\nin | sum')
+    expect((await readXlsx(await jobFor('xlsx', zip(parts)))).sections).toEqual([
+      { sheet: 'Budget & Plan', text: 'one | 4.5\nin | sum' },
+    ])
   })
 
   it('refuses bombs before unpacking them', async () => {
@@ -125,6 +134,6 @@ it('keeps table cells of a page apart, and drops scripts and addresses', () => {
 })
 
 it('reads tables whatever their delimiter', async () => {
-  expect((await readTable(await jobFor('csv', strToU8('a;"b; c"\n1;2\n')))).text).toBe('a | b; c\n1 | 2')
-  expect((await readTable(await jobFor('tsv', strToU8('a\tb,c\n')))).text).toBe('a | b,c')
+  expect(whole(await readTable(await jobFor('csv', strToU8('a;"b; c"\n1;2\n'))))).toBe('a | b; c\n1 | 2')
+  expect(whole(await readTable(await jobFor('tsv', strToU8('a\tb,c\n'))))).toBe('a | b,c')
 })

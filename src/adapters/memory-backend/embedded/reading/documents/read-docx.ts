@@ -1,7 +1,7 @@
 import { zipSync } from 'fflate'
 import mammoth from 'mammoth'
 import { type FileReading, type ReadJob, UnreadableFileError } from '../file-reading.ts'
-import { htmlText } from './html-text.ts'
+import { htmlSections } from './html-text.ts'
 import { CORE_PROPERTIES, officeTitle } from './office-title.ts'
 import { unzipParts } from './unzip-parts.ts'
 
@@ -14,5 +14,5 @@ export async function readDocx({ path }: ReadJob): Promise<FileReading> {
   const checked = Buffer.from(zipSync(Object.fromEntries(parts), { level: 0 }))
   const convertImage = mammoth.images.imgElement(() => Promise.resolve({ src: '' }))
   const { value } = await mammoth.convertToHtml({ buffer: checked }, { convertImage, externalFileAccess: false })
-  return { text: htmlText(value), ...officeTitle(parts) }
+  return { sections: htmlSections(value), ...officeTitle(parts) }
 }

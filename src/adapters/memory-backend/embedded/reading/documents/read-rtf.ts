@@ -166,5 +166,5 @@ export async function readRtf({ path }: ReadJob): Promise<FileReading> {
   const rtf = (await readFile(path)).toString('latin1')
   const info = rtf.indexOf('{\\info')
   const title = info === -1 ? undefined : TITLE.exec(rtf.slice(info, info + INFO_LENGTH))?.[1]
-  return { text: rtfText(rtf), ...(title !== undefined && { title }) }
+  return { sections: [{ text: rtfText(rtf) }], ...(title !== undefined && { title }) }
 }

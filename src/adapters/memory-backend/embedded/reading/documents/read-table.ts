@@ -3,6 +3,7 @@ import { parse } from 'csv-parse/sync'
 import type { FileReading, ReadJob } from '../file-reading.ts'
 import { MOST_ROWS } from '../limits.ts'
 import { decodeText } from './decode-text.ts'
+import { tableSections } from './table-sections.ts'
 
 const DELIMITERS = [',', ';', '\t', '|']
 
@@ -32,9 +33,9 @@ function parseRows(text: string, delimiter: string): string[][] | undefined {
 export async function readTable({ path, ext, complete }: ReadJob): Promise<FileReading> {
   const text = decodeText(await readFile(path), complete)
   const rows = parseRows(text, ext === 'tsv' ? '\t' : delimiterOf(text))
-  if (!rows) return { text }
+  if (!rows) return { sections: [{ text }] }
   return {
-    text: rows.map((row) => row.join(' | ')).join('\n'),
+    sections: tableSections(rows),
     ...(rows.length === MOST_ROWS && { note: `only its first ${MOST_ROWS} rows were read` }),
   }
 }

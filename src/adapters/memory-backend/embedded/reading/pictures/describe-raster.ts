@@ -59,10 +59,14 @@ function describeRegions({ width, height, colours }: Raster, ground: Colour | un
 
 function describeColours(raster: Raster, ground: Colour | undefined): Seen {
   const notable = colourShares(raster.colours).filter(({ colour, share }) => share >= NOTABLE && colour !== ground)
+  const all = raster.colours.every((colour) => colour === ground)
   const onGround = ground === undefined ? '' : ` on ${article(ground)} ${ground} background`
   const names = notable.map(({ colour, share }) => `${colour} (${Math.round(share * 100)}%)`)
   return {
-    english: names.length === 0 ? `It is all ${ground ?? 'mixed'}.` : `Main colours: ${list(names)}${onGround}.`,
+    english:
+      names.length === 0
+        ? `It is ${all ? 'all' : 'mostly'} ${ground ?? 'mixed'}.`
+        : `Main colours: ${list(names)}${onGround}.`,
     chinese: `主要颜色:${[...notable.map(({ colour }) => COLOURS[colour]), ...(ground === undefined ? [] : [`${COLOURS[ground]}背景`])].join('、')}。`,
   }
 }

@@ -19,7 +19,7 @@ const svg = (inside: string, ground = 'white') =>
 async function see(image: Sharp, ext: string): Promise<string> {
   const path = join(directory, `picture.${ext}`)
   await image.toFile(path)
-  return (await describePicture(path, ext)).text
+  return (await describePicture(path, ext, false)).sections.map(({ text }) => text).join('\n')
 }
 
 describe('nameColour', () => {
@@ -106,7 +106,11 @@ describe('describePicture', () => {
     const inside = `<title>Plan &amp; map</title><desc>Where we meet</desc><image href="secret.png" width="640" height="480"/><image href="file://${secret}" width="640" height="480"/><text x="9" y="470">Café</text>`
     const bytes = Buffer.from(svg(inside))
     await writeFile(path, bytes)
-    const { text, title } = await readSvg({ path, ext: 'svg', kind: 'image', size: bytes.length, complete: true })
+    const { sections, title } = await readSvg(
+      { path, ext: 'svg', kind: 'image', size: bytes.length, complete: true },
+      { keepGps: false },
+    )
+    const text = sections.map((section) => section.text).join('\n')
     expect(title).toBe('Plan & map')
     expect(text).toContain('Where we meet\nCafé')
     expect(text).not.toContain('red')

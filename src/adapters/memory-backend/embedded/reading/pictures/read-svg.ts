@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { decodeText } from '../documents/decode-text.ts'
 import { xmlPieces } from '../documents/xml-text.ts'
 import type { FileReading, ReadJob } from '../file-reading.ts'
+import type { ReadTools } from '../read-tools.ts'
 import { describePicture } from './read-picture.ts'
 
 const SAID = new Set(['title', 'desc', 'text', 'tspan', 'textPath', 'a'])
@@ -19,9 +20,9 @@ function words(xml: string): { title?: string; text: string } {
 }
 
 /** Its words, and what it looks like. Rendered from memory: without a base address, no reference leads anywhere. */
-export async function readSvg({ path, complete }: ReadJob): Promise<FileReading> {
+export async function readSvg({ path, complete }: ReadJob, { keepGps }: ReadTools): Promise<FileReading> {
   const bytes = await readFile(path)
-  const said = words(decodeText(bytes, complete))
-  const seen = await describePicture(bytes, 'svg')
-  return { ...said, ...seen, text: said.text === '' ? seen.text : `${seen.text}\n${said.text}` }
+  const { text, ...title } = words(decodeText(bytes, complete))
+  const seen = await describePicture(bytes, 'svg', keepGps)
+  return { ...title, ...seen, sections: [...seen.sections, ...(text === '' ? [] : [{ text }])] }
 }

@@ -1,11 +1,14 @@
 import { type IAudioMetadata, parseFile } from 'music-metadata'
+import { cutText } from '../../text/clean-text.ts'
 import { type FileReading, type ReadJob, UnreadableFileError } from '../file-reading.ts'
 import { type RecognisedSound, recogniseSound } from './recognise-sound.ts'
 import { readWavSamples } from './wav-samples.ts'
 
+const LONGEST_TAG = 2_000
+
 async function metadataOf(path: string): Promise<IAudioMetadata> {
   try {
-    return await parseFile(path, { skipCovers: true, duration: true })
+    return await parseFile(path, { skipCovers: true, duration: true, includeChapters: true })
   } catch (error) {
     throw new UnreadableFileError('it is damaged or not a sound', { cause: error })
   }
@@ -32,16 +35,30 @@ function facts(ext: string, { format }: IAudioMetadata): string[] {
 }
 
 function tags({ common }: IAudioMetadata): string[] {
-  const { title, artist, album, year, genre, comment } = common
+  const { title, artist, album, year, genre, comment, subtitle, description, composer } = common
   const pairs: [string, string | number | undefined][] = [
     ['Title', title],
     ['Artist', artist],
     ['Album', album],
     ['Year', year],
     ['Genre', genre?.join(', ')],
+    ['Subtitle', subtitle?.join(', ')],
+    ['Composer', composer?.join(', ')],
+    ['Description', description?.join(' ')],
     ['Comment', comment?.flatMap(({ text }) => text ?? []).join(' ')],
   ]
-  return pairs.flatMap(([label, value]) => (value ? [`${label}: ${value}`] : []))
+  return pairs.flatMap(([label, value]) => (value ? [`${label}: ${cutText(String(value), LONGEST_TAG)}`] : []))
+}
+
+function chapters({ format }: IAudioMetadata): string[] {
+  const titles = (format.chapters ?? []).flatMap(({ title }) => title?.trim() || [])
+  return titles.length === 0 ? [] : [`Chapters: ${cutText(titles.join('; '), LONGEST_TAG)}`]
+}
+
+/** Words of a song or a broadcast, if they come with it. */
+function lyrics({ common }: IAudioMetadata): string[] {
+  const texts = (common.lyrics ?? []).map(({ text, syncText }) => text || syncText.map((line) => line.text).join('\n'))
+  return texts.some((text) => text.trim() !== '') ? ['Lyrics:', ...texts] : []
 }
 
 function heard(sound: RecognisedSound | undefined): { english: string; chinese: string } {
@@ -65,7 +82,9 @@ export async function readSound({ path, ext }: ReadJob): Promise<FileReading> {
     `${kind[0]}: ${said.join(', ')}.${english}`,
     `${kind[1]}:${said.join(',')}。${chinese}`,
     ...tags(metadata),
+    ...chapters(metadata),
+    ...lyrics(metadata),
   ]
   const { title } = metadata.common
-  return { text: lines.join('\n'), ...(title && { title }) }
+  return { sections: [{ text: lines.join('\n') }], ...(title && { title }) }
 }

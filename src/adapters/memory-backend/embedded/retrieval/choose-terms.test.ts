@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import type { Term } from '../../../text/tokenise.ts'
-import { chooseTerms } from './search-memories.ts'
+import type { Term } from '../../../../text/tokenise.ts'
+import { chooseTerms } from './choose-terms.ts'
 
 const word = (term: string): Term => ({ term, kind: 'word' })
 const character = (term: string): Term => ({ term, kind: 'character' })
 const chosen = (terms: Term[], holders: number[], wanted = 10) =>
-  chooseTerms(terms, holders, wanted).map(({ term }) => term)
+  chooseTerms(
+    terms.map((term, index) => ({ term, held: holders[index] ?? 0 })),
+    wanted,
+  ).map(({ term }) => term.term)
 
 describe('chooseTerms', () => {
   it('looks for every word that matches little', () => {

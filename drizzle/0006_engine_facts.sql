@@ -1,0 +1,2 @@
+CREATE INDEX "engine_memories_facts_idx" ON "engine_memories" USING btree ("project_id","sender_id","timestamp") WHERE kind = 'fact';--> statement-breakpoint
+CREATE INDEX "engine_memories_fact_terms_idx" ON "engine_memories" USING gin ("terms") WITH (fastupdate=false) WHERE kind = 'fact';

@@ -1,0 +1,85 @@
+import { and, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
+import { scopes } from '../../db/schema/scopes.ts'
+import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
+
+/** System scope: all here belongs to the relay, which works for every user. */
+export interface ClaimedSession {
+  readonly id: string
+  readonly userId: string
+  readonly kind: SessionKind
+  readonly deletedAt: Date | null
+  readonly upstreamProjectId: string
+  readonly upstreamSenderId: string
+  readonly upstreamSessionId: string
+}
+
+const claimStatement = preparedOn((db) =>
+  db
+    .update(sessions)
+    .set({
+      relayToken: sql`${sql.placeholder('token')}`,
+      relayLeaseUntil: sql`now() + ${sql.placeholder('leaseMs')}::float8 * interval '1 millisecond'`,
+    })
+    .from(scopes)
+    .where(
+      and(
+        eq(sessions.id, sql.placeholder('sessionId')),
+        eq(scopes.id, sessions.scopeId),
+        or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`)),
+      ),
+    )
+    .returning({
+      id: sessions.id,
+      userId: sessions.userId,
+      kind: sessions.kind,
+      deletedAt: sessions.deletedAt,
+      upstreamProjectId: scopes.upstreamProjectId,
+      upstreamSenderId: scopes.upstreamSenderId,
+      upstreamSessionId: sessions.upstreamSessionId,
+    })
+    .prepare('claim_session'),
+)
+
+/** Takes the session for `leaseMs`. `held`: another has it; `gone`: there is no such session. */
+export async function claimSession(
+  db: Database,
+  sessionId: string,
+  token: string,
+  leaseMs: number,
+): Promise<ClaimedSession | 'held' | 'gone'> {
+  const [claimed] = await claimStatement(db).execute({ sessionId, token, leaseMs })
+  if (claimed) return claimed
+  return (await db.$count(sessions, eq(sessions.id, sessionId))) > 0 ? 'held' : 'gone'
+}
+
+/** False if the lease was lost: whoever held it must stop. */
+export async function extendLease(db: Database, sessionId: string, token: string, leaseMs: number): Promise<boolean> {
+  const rows = await db
+    .update(sessions)
+    .set({ relayLeaseUntil: leaseEnd(leaseMs) })
+    .where(and(eq(sessions.id, sessionId), eq(sessions.relayToken, token)))
+    .returning({ id: sessions.id })
+  return rows.length > 0
+}
+
+const releaseStatement = preparedOn((db) =>
+  db
+    .update(sessions)
+    .set({ relayToken: null, relayLeaseUntil: null })
+    .where(and(eq(sessions.id, sql.placeholder('sessionId')), eq(sessions.relayToken, sql.placeholder('token'))))
+    .prepare('release_session'),
+)
+
+export async function releaseSession(db: Database, sessionId: string, token: string): Promise<void> {
+  await releaseStatement(db).execute({ sessionId, token })
+}
+
+/** For a process that alone uses its database, at its start: whoever held a lease is dead. */
+export async function releaseAllSessions(db: Database): Promise<void> {
+  await db.update(sessions).set({ relayToken: null, relayLeaseUntil: null }).where(isNotNull(sessions.relayToken))
+}
+
+function leaseEnd(leaseMs: number) {
+  return sql`now() + ${leaseMs} * interval '1 millisecond'`
+}
