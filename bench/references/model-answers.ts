@@ -25,3 +25,7 @@ export const STREAM = `${EVENTS.join('')}${END}`
 
 /** A model of this name sends an event every 20 ms, and never ends. */
 export const ENDLESS = 'endless'
+/** One of this name sends an event every 10 ms. */
+export const PACED = 'paced'
+/** One of this name answers with the memories that mem0 asks it to draw from what was said. */
+export const EXTRACTS = 'extracts'
