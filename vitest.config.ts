@@ -10,6 +10,7 @@ const slow = {
 
 export default defineConfig({
   test: {
+    execArgv: ['--import', './src/quick-imports.ts'],
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'], setupFiles, testTimeout: slow.testTimeout } },
       { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], isolate: false, ...slow } },

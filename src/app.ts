@@ -29,7 +29,10 @@ export function createApp(services: HttpServices, isStopping: () => boolean = ()
   const app = createRouter()
   app.use(observe(services), secure(services.config.corsOrigins))
   mountNativeApi(app, services.limits, isStopping)
-  app.route('/', docsRoutes(openApiDocument(app)))
+  app.route(
+    '/',
+    docsRoutes(() => describeApi(services.limits)),
+  )
   app.route('/', openAiProxy(services.limits))
   app.route('/', mastraRoutes())
   app.route('/', memorySyncRoutes())
