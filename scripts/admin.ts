@@ -1,3 +1,4 @@
+import '../src/quick-imports.ts'
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Config, loadConfig } from '../src/config/config.ts'

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, type SQL, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../../db/database.ts'
 import type { EngineContent } from '../../../db/schema/engine-messages.ts'
 import { engineMemories, engineMessages, engineSessions } from '../../../db/schema/index.ts'
@@ -51,6 +51,15 @@ export async function knownTimestamps(
   return new Set(rows.map(({ timestamp }) => timestamp))
 }
 
+/** Memories of one session that come as JSON, under the names of the columns; whose `id` is there already is left out. */
+const insertGivenMemories = (condition: SQL) => sql`insert into engine_memories (id, project_id, sender_id, session_id, "timestamp", passage, subject,
+    body, length, terms, terms_version, kind, speaker, role, place, content_hash)
+  select m.id, ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')},
+    m."timestamp", m.passage, m.subject, m.body, m.length, m.terms, m.terms_version, m.kind, m.speaker, m.role, m.place, m.content_hash
+    from jsonb_populate_recordset(null::engine_memories, ${sql.placeholder('memories')}::jsonb) m
+    where ${condition}
+  on conflict do nothing returning id`
+
 const insertMessagesStatement = preparedOn((db) => {
   const taken = db.$with('taken', { timestamp: sql`"timestamp"` }).as(
     sql`insert into engine_messages (project_id, sender_id, session_id, "timestamp")
@@ -58,16 +67,9 @@ const insertMessagesStatement = preparedOn((db) => {
         from unnest(${sql.placeholder('timestamps')}::bigint[]) as given
       on conflict do nothing returning "timestamp"`,
   )
-  const made = db.$with('made', { id: sql`id` }).as(
-    sql`insert into engine_memories (id, project_id, sender_id, session_id, "timestamp", passage, subject, body, length,
-        terms, terms_version, kind, speaker, role, place, content_hash)
-      select m.id, ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')},
-        m."timestamp", m.passage, m.subject, m.body, m.length,
-        m.terms, m.terms_version, m.kind, m.speaker, m.role, m.place, m.content_hash
-        from jsonb_populate_recordset(null::engine_memories, ${sql.placeholder('memories')}::jsonb) m
-        where m."timestamp" in (select "timestamp" from taken)
-      on conflict do nothing returning id`,
-  )
+  const made = db
+    .$with('made', { id: sql`id` })
+    .as(insertGivenMemories(sql`m."timestamp" in (select "timestamp" from taken)`))
   return db
     .with(taken, made)
     .select({ timestamp: sql<number>`t."timestamp"`.mapWith(Number) })
@@ -93,6 +95,14 @@ export async function insertMessages(
   return new Set(rows.map(({ timestamp }) => timestamp))
 }
 
+const insertMemoriesStatement = preparedOn((db) =>
+  db
+    .with(db.$with('made', { id: sql`id` }).as(insertGivenMemories(sql`true`)))
+    .select({ one: sql<number>`1` })
+    .from(sql`(select 1) as one`)
+    .prepare('engine_insert_memories'),
+)
+
 /** Under the names of the columns, with their defaults. */
 function asRow(memory: NewMemory) {
   const { termsVersion = 1, kind = 'turn', speaker = '', role = 'user', contentHash, ...rest } = memory
@@ -104,17 +114,7 @@ export async function insertMemories(
   session: EngineSession,
   memories: readonly NewMemory[],
 ): Promise<void> {
-  await tx
-    .insert(engineMemories)
-    .values(
-      memories.map((memory) => ({
-        ...memory,
-        projectId: session.projectId,
-        senderId: session.senderId,
-        sessionId: session.sessionId,
-      })),
-    )
-    .onConflictDoNothing()
+  await insertMemoriesStatement(tx).execute({ ...session, memories: JSON.stringify(memories.map(asRow)) })
 }
 
 const flushStatement = preparedOn((db) => {
