@@ -1,19 +1,19 @@
 import { defineConfig } from 'vitest/config'
 
-const setupFiles = ['tests/helpers/seed-properties.ts']
-const slow = {
-  setupFiles,
+const quick = {
+  setupFiles: ['tests/helpers/seed-properties.ts'],
   testTimeout: 30_000,
-  hookTimeout: 60_000,
-  globalSetup: ['tests/helpers/database-template.ts'],
+  // Tests keep apart themselves what outlives them: a process of its own for each file takes as long again as the tests.
+  isolate: false,
+  execArgv: ['--import', './src/quick-imports.ts'],
 }
+const slow = { ...quick, hookTimeout: 60_000, globalSetup: ['tests/helpers/database-template.ts'] }
 
 export default defineConfig({
   test: {
-    execArgv: ['--import', './src/quick-imports.ts'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], setupFiles, testTimeout: slow.testTimeout } },
-      { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], isolate: false, ...slow } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], ...quick } },
+      { test: { name: 'integration', include: ['tests/integration/**/*.test.ts'], ...slow } },
       { test: { name: 'contract', include: ['tests/contract/**/*.test.ts'], ...slow } },
       {
         test: {

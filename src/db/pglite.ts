@@ -6,6 +6,7 @@ import { drizzle } from 'drizzle-orm/pglite'
 import type { DatabaseConnection } from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { keepRows } from './kept-rows.ts'
+import { parseAlike, parsers } from './pglite-parsers.ts'
 import * as schema from './schema/index.ts'
 
 export interface PgliteConnection extends DatabaseConnection {
@@ -29,8 +30,10 @@ export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob
       ...(options.loadDataDir && { loadDataDir: options.loadDataDir }),
       // Always: once its index is there, the table cannot be read without it.
       extensions: { vector },
+      parsers,
       postgresqlconf: ['shared_buffers=16MB'],
     })
+    parseAlike(client)
     const db = drizzle(client, { schema })
     keepRows(db, client)
     const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
