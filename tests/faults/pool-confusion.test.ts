@@ -12,7 +12,7 @@ import { seed } from '../helpers/seed.ts'
 
 const USERS = 200
 /** Requests of each user, one after the other. */
-const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? 8)
+const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? 5)
 const ABORTED = 0.2
 
 let fake: FakeEveros

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createUser, TestUser } from '../helpers/client.ts'
@@ -9,7 +10,7 @@ import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 import { seed } from '../helpers/seed.ts'
 
 const REPLICAS = 3
-const KILLS = Number(process.env.FAULTS_REPEAT_KILLS ?? 5)
+const KILLS = Number(process.env.FAULTS_REPEAT_KILLS ?? 3)
 const CLIENTS = 6
 
 const deployment = deployments.findLast(
@@ -51,6 +52,8 @@ describe('writes that are repeated with their Idempotency-Key, over replicas', (
           for (let status = 0; status !== 200 && status !== 202; repeated++) {
             status = await upload(of(user, replicas[next(REPLICAS)]), key, key).catch(() => 0)
             expect([0, 200, 202, 409, 429, 503]).toContain(status)
+            // The replica is being started again.
+            if (status === 0) await sleep(20)
           }
           repeated--
         }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { type Deployment, embeddedDeployment, servicesDeployment } from './deployments.ts'
 
 const run = promisify(execFile)
 const script = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -16,6 +17,11 @@ export async function vendorPython(): Promise<string | undefined> {
     if (process.env['REQUIRE_SERVICES']) throw error
     return undefined
   }
+}
+
+/** What the vendors' Python clients show does not depend on the deployment: they go through the one with services, where that can be tested. */
+export async function vendorPythonOn(deployment: Deployment): Promise<string | undefined> {
+  return deployment === embeddedDeployment && !servicesDeployment.missing ? undefined : vendorPython()
 }
 
 /** Runs a script of `tests/acceptance/clients/` with the vendors' clients; rejects with all it said if it fails. */

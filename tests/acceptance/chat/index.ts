@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type ChatSite, startChatSite } from '../../helpers/chat-site.ts'
 import { assertAvailable, type Deployment } from '../../helpers/deployments.ts'
 import type { TestApp } from '../../helpers/dialects.ts'
-import { vendorPython } from '../../helpers/vendor-clients.ts'
+import { vendorPythonOn } from '../../helpers/vendor-clients.ts'
 import { aiSdkClient } from './ai-sdk-client.ts'
 import { anthropicClient } from './anthropic-client.ts'
 import { examples } from './examples.ts'
@@ -13,7 +13,7 @@ import { throughGateway } from './suite.ts'
 
 /** The vendors' own clients, the published examples, and what a chat may and may not remember, on one gateway process of this deployment. */
 export async function describeChat(deployment: Deployment): Promise<void> {
-  const python = await vendorPython()
+  const python = await vendorPythonOn(deployment)
   describe(`on ${deployment.name}`, () => {
     if (deployment.missing) {
       it.runIf(process.env.REQUIRE_SERVICES === '1')('needs its services', () => assertAvailable(deployment))
@@ -29,7 +29,7 @@ export async function describeChat(deployment: Deployment): Promise<void> {
     afterAll(() => site?.close())
     const suite = { deployment, site: () => site, app: () => app }
 
-    if (!python) it.skip("OpenAI's Python client: not run, no Python of 3.11 or later with it", () => {})
+    if (!python) it.skip("OpenAI's Python client: not run here, or no Python of 3.11 or later with it", () => {})
     describe('examples', () => examples(suite))
     describe('memory', () => scenarios(suite))
     describe.each(['proxy', 'thread'] as const)('as a %s', (mode) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { assertAvailable, type Deployment } from '../../helpers/deployments.ts'
 import { type DialectSite, startDialectSite } from '../../helpers/dialect-site.ts'
-import { vendorPython } from '../../helpers/vendor-clients.ts'
+import { vendorPythonOn } from '../../helpers/vendor-clients.ts'
 import { searchThroughTheBackend } from './backend.ts'
 import { memoryLayer } from './memory-layer.ts'
 import { memoryStack } from './memory-stack.ts'
@@ -18,7 +18,7 @@ export interface Suite {
 
 /** The vendors' own clients, and the examples of their documents, on one gateway process that stands on this deployment. */
 export async function describeDialects(deployment: Deployment): Promise<void> {
-  const python = await vendorPython()
+  const python = await vendorPythonOn(deployment)
   // Much of it is waiting.
   describe(`on ${deployment.name}`, { concurrent: true }, () => {
     if (deployment.missing) {
@@ -33,7 +33,7 @@ export async function describeDialects(deployment: Deployment): Promise<void> {
     afterAll(() => site?.close())
     const suite: Suite = { deployment, site: () => site, python }
 
-    if (!python) it.skip("the vendors' Python clients: not run, no Python of 3.11 or later with them", () => {})
+    if (!python) it.skip("the vendors' Python clients: not run here, or no Python of 3.11 or later with them", () => {})
     describe('Memory Layer', () => memoryLayer(suite))
     describe('MemoryStack', () => memoryStack(suite))
     describe('MemorySync', () => memorySync(suite))

@@ -52,7 +52,9 @@ export async function knownTimestamps(
 }
 
 /** Memories of one session that come as JSON, under the names of the columns; whose `id` is there already is left out. */
-const insertGivenMemories = (condition: SQL) => sql`insert into engine_memories (id, project_id, sender_id, session_id, "timestamp", passage, subject,
+const insertGivenMemories = (
+  condition: SQL,
+) => sql`insert into engine_memories (id, project_id, sender_id, session_id, "timestamp", passage, subject,
     body, length, terms, terms_version, kind, speaker, role, place, content_hash)
   select m.id, ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')},
     m."timestamp", m.passage, m.subject, m.body, m.length, m.terms, m.terms_version, m.kind, m.speaker, m.role, m.place, m.content_hash
