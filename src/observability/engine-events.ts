@@ -29,16 +29,13 @@ export function engineEvents(metrics: Metrics, log: Log) {
       log.error({ tries, reason }, 'a stretch of a session is left without facts: the chat model failed in every try')
     },
     /** Said once a day of each. */
-    budgetSpent(projectId: string) {
+    budgetSpent(ownerId: string) {
       const day = new Date().toISOString().slice(0, 10)
       if (day !== today) spent.clear()
       today = day
-      if (spent.has(projectId)) return
-      spent.add(projectId)
-      log.warn(
-        { upstreamProjectId: projectId },
-        'EXTRACTION_TOKENS_PER_DAY: spent for a user; facts wait for the next day',
-      )
+      if (spent.has(ownerId)) return
+      spent.add(ownerId)
+      log.warn({ userId: ownerId }, 'EXTRACTION_TOKENS_PER_DAY: spent for a user; facts wait for the next day')
     },
     sessionsWaiting(count: number) {
       metrics.engineSessionsWaiting.set(count)

@@ -9,6 +9,8 @@ export interface BackendSession {
   /** Whose memory it is: the sender of the partition's `user` messages. */
   readonly senderId: string
   readonly sessionId: string
+  /** Whose it is, over all of their partitions: what a backend spends on models is bounded by user. Undefined: by sender. Not for other systems. */
+  readonly ownerId?: string
   /** What it holds is an explicit memory already: no model is to draw facts from it. */
   readonly isRecord?: boolean
 }
@@ -237,12 +239,12 @@ export interface MemoryBackend {
   findMissing(session: BackendSession, timestamps: readonly number[], signal?: AbortSignal): Promise<readonly number[]>
 
   /**
-   * Deletes a session's memories and buffer, or all that is the sender's in the partition where `sessionId` is left out: the buffer of a
-   * session in which they did not speak may stay. `unsupported`: this backend cannot delete, and the caller must hide what remains.
+   * Deletes a session's memories and buffer, or all that is the sender's in the partition where `sessionId` is left out, and then what was
+   * counted for the owner: the buffer of a session in which they did not speak may stay. `unsupported`: this backend cannot delete, and the caller must hide what remains.
    * Forgetting what is unknown succeeds.
    */
   forget(
-    target: { projectId: string; senderId: string; sessionId?: string },
+    target: { projectId: string; senderId: string; sessionId?: string; ownerId?: string },
     signal?: AbortSignal,
   ): Promise<'forgotten' | 'unsupported'>
 

@@ -529,13 +529,13 @@ describe('forgetting', () => {
     await remember(both, session, [1, 'I play the cello.'], { text: 'Ada plays the cello.' })
     const { projectId, senderId } = session
     await both.backend.forget({ projectId, senderId })
-    expect(await database.db.select().from(engineModelUse).where(eq(engineModelUse.projectId, projectId))).toEqual([])
+    expect(await database.db.select().from(engineModelUse).where(eq(engineModelUse.ownerId, senderId))).toEqual([])
     expect(await find(both.backend, session, 'cello')).toEqual([])
   })
 })
 
 describe('the budget', () => {
-  it('is counted by partition and day; what is beyond it waits for the next day', async () => {
+  it('is counted by user and day; what is beyond it waits for the next day', async () => {
     const both = start({ tokensPerDay: 1_500 })
     const session = newSession()
     await remember(both, session, [1, 'I play the cello.'], { text: 'Ada plays the cello.' })
@@ -547,14 +547,14 @@ describe('the budget', () => {
           output: engineModelUse.outputTokens,
         })
         .from(engineModelUse)
-        .where(eq(engineModelUse.projectId, session.projectId))
+        .where(eq(engineModelUse.ownerId, session.senderId))
       return rows[0]
     }
     expect(await used()).toEqual({ calls: 1, input: 100, output: 10 })
     await database.db
       .update(engineModelUse)
       .set({ inputTokens: 1_400 })
-      .where(eq(engineModelUse.projectId, session.projectId))
+      .where(eq(engineModelUse.ownerId, session.senderId))
     await both.backend.add(session, [say(session, 2, 'And the viola.')])
     expect((await both.backend.flush(session)).status).toBe('extracted')
     expect(both.model.requests).toHaveLength(1)
@@ -570,13 +570,26 @@ describe('the budget', () => {
     expect(both.model.requests).toHaveLength(2)
   })
 
+  it('is one for all partitions of a user', async () => {
+    const both = start({ tokensPerDay: 1_500 })
+    const ownerId = `o${newSession().senderId}`
+    const [one, other] = [newSession(), newSession()].map((session) => ({ ...session, ownerId }))
+    if (!one || !other) throw new Error('There are two.')
+    await remember(both, one, [1, 'I play the cello.'], { text: 'Ada plays the cello.' })
+    await database.db.update(engineModelUse).set({ inputTokens: 1_400 }).where(eq(engineModelUse.ownerId, ownerId))
+    await both.backend.add(other, [say(other, 1, 'And the viola.')])
+    await both.backend.flush(other)
+    expect(both.model.requests).toHaveLength(1)
+    expect((await stateOf(other))?.factsDueAt?.getTime()).toBeGreaterThan(Date.now())
+  })
+
   it('is not charged for calls that failed', async () => {
     const { backend, model } = start()
     const session = newSession()
     await backend.add(session, [say(session, 1, 'I play the cello.')])
     model.script.push(away())
     await backend.flush(session)
-    const [row] = await database.db.select().from(engineModelUse).where(eq(engineModelUse.projectId, session.projectId))
+    const [row] = await database.db.select().from(engineModelUse).where(eq(engineModelUse.ownerId, session.senderId))
     expect(row).toMatchObject({ calls: 1, inputTokens: 0, outputTokens: 0 })
   })
 

@@ -9,6 +9,8 @@ export const engineSessions = pgTable(
     projectId: text('project_id').notNull(),
     senderId: text('sender_id').notNull(),
     sessionId: text('session_id').notNull(),
+    /** Whose it is, over all partitions; null: known by the sender alone. */
+    ownerId: text('owner_id'),
     /** Memories up to this timestamp (unix ms) are flushed, later ones pending. */
     flushedThrough: bigint('flushed_through', { mode: 'number' }).notNull().default(0),
     /** The chat model has drawn facts from what was said up to here (unix ms). */

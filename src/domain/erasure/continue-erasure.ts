@@ -130,9 +130,8 @@ async function forgetSessions(ctx: SystemContext, erasureId: string): Promise<Le
 async function forgetUser(ctx: SystemContext, erasure: ErasureRow): Promise<LeftUpstream[]> {
   const { db, backend } = ctx.services
   const left: LeftUpstream[] = []
-  for (const { projectId, senderId } of await selectScopes(db, erasure)) {
-    if ((await backend.forget({ projectId, senderId }, ctx.signal)) === 'unsupported')
-      left.push({ project_id: projectId })
+  for (const partition of await selectScopes(db, erasure)) {
+    if ((await backend.forget(partition, ctx.signal)) === 'unsupported') left.push({ project_id: partition.projectId })
   }
   // A backend that deletes by owner may keep a session in which only others spoke.
   if (left.length === 0) await forgetSessions(ctx, erasure.id)

@@ -227,7 +227,7 @@ export async function selectReceiving(db: Database, owner: Owner, olderThanMs: n
 
 export function selectScopes(db: Database, owner: Owner) {
   return db
-    .select({ projectId: scopes.upstreamProjectId, senderId: scopes.upstreamSenderId })
+    .select({ projectId: scopes.upstreamProjectId, senderId: scopes.upstreamSenderId, ownerId: scopes.userId })
     .from(scopes)
     .where(eq(scopes.userId, owner.userId))
 }

@@ -12,6 +12,7 @@ export function upstreamOf(session: ClaimedSession): BackendSession {
     projectId: session.upstreamProjectId,
     senderId: session.upstreamSenderId,
     sessionId: session.upstreamSessionId,
+    ownerId: session.userId,
     ...(session.kind === 'memory' && { isRecord: true }),
   }
 }

@@ -7,6 +7,7 @@ import { throwIfGivenUp } from './database-fault.ts'
 import type { Embeddings } from './embeddings/embeddings.ts'
 import type { NameText, TextNames } from './embeddings/text-names.ts'
 import type { FileDescriber } from './facts/file-describer.ts'
+import type { LongAdds } from './long-adds.ts'
 import type { EngineSession } from './queries.ts'
 import { insertMemories, insertMessages, knownTimestamps, type MessageContent, type NewMemory } from './queries.ts'
 import type { FileReader } from './reading/file-reader.ts'
@@ -38,6 +39,7 @@ export interface AddContext {
   /** Undefined: no model is asked what files show or say. */
   readonly describer: FileDescriber | undefined
   readonly embeddings: Embeddings | undefined
+  readonly longAdds: LongAdds
 }
 
 type ReadContext = Pick<AddContext, 'reader' | 'describer'>
@@ -116,20 +118,21 @@ export async function addMessages(
   messages: readonly BackendMessage[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { db, embeddings } = context
+  const { embeddings } = context
   const read = await readMessages(context, session, messages, signal)
   throwIfGivenUp(signal)
   if (read.length === 0) return
   const names = embeddings && (await embeddings.namesFor(session, Math.min(...read.map(({ timestamp }) => timestamp))))
-  await keepMessages(db, session, read, names)
+  await keepMessages(context, session, read, names, signal)
   if (names) await embeddings.noticed(session, names.given)
 }
 
 async function keepMessages(
-  db: Database,
+  { db, longAdds }: AddContext,
   session: EngineSession,
   read: readonly MessageContent[],
   names: TextNames | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const times = read.map(({ timestamp }) => timestamp)
   const [first = [], second] = pages(session, read, names?.begin()).take(2)
@@ -137,12 +140,13 @@ async function keepMessages(
     await insertMessages(db, session, times, first)
     return
   }
-  await inTransaction(db, async (tx) => {
+  const keepPages = async (tx: Database) => {
     const fresh = await insertMessages(tx, session, times, first)
     for (const page of pages(session, read, names?.begin()).drop(1)) {
       const memories = page.filter(({ timestamp }) => fresh.has(timestamp))
       if (memories.length > 0) await insertMemories(tx, session, memories)
       await setImmediate()
     }
-  })
+  }
+  await longAdds.run(session, () => inTransaction(db, keepPages), signal)
 }

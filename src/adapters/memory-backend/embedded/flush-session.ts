@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { type Database, inTransaction } from '../../../db/database.ts'
 import type { BackgroundProgress } from '../../../ports/memory-backend.ts'
 import { composeMemories } from './compose-memories.ts'
-import type { EngineSession } from './queries.ts'
+import type { EngineSession, FactsOfFlush } from './queries.ts'
 import {
   anyBufferedSessions,
   emptyBuffer,
@@ -18,8 +18,8 @@ const MEMORIES_PER_PAGE = 10
 const SESSIONS_AT_ONCE = 20
 
 /** Nothing of the session is pending afterwards; what was may be due for facts to be drawn from it. Returns whether something was. */
-export async function flushSession(db: Database, session: EngineSession, drawsFacts: boolean): Promise<boolean> {
-  const { hasMoved, hasBuffer } = await flushThrough(db, session, drawsFacts)
+export async function flushSession(db: Database, session: EngineSession, facts: FactsOfFlush): Promise<boolean> {
+  const { hasMoved, hasBuffer } = await flushThrough(db, session, facts)
   if (!hasBuffer) return hasMoved
   return (await composeBuffer(db, session)) > 0 || hasMoved
 }

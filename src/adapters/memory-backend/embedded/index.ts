@@ -6,8 +6,9 @@ import { addMessages } from './add-messages.ts'
 import { asBackendError, throwIfGivenUp } from './database-fault.ts'
 import { Embeddings, type WithOwnSession } from './embeddings/embeddings.ts'
 import { createModelWork, type EngineModels } from './facts/engine-models.ts'
-import { forgetFacts } from './facts/forget-facts.ts'
+import { forgetAllFacts, forgetFacts } from './facts/forget-facts.ts'
 import { composeBuffers, flushSession } from './flush-session.ts'
+import { LongAdds } from './long-adds.ts'
 import { deleteAll, type EngineSession, knownTimestamps, ping } from './queries.ts'
 import { createFileReader, type FileReader, type ReaderLogger, type ReaderOptions } from './reading/file-reader.ts'
 import { refreshTerms } from './refresh-terms.ts'
@@ -47,6 +48,8 @@ function requestId(): string {
 function named({ projectId, senderId, sessionId }: BackendSession): EngineSession {
   return { projectId, senderId, sessionId }
 }
+
+const ownerOf = ({ ownerId, senderId }: BackendSession): string => ownerId ?? senderId
 
 async function attempt<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -88,6 +91,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
   const reader: FileReader = createFileReader({ ...reading, ...(logger && { logger }) })
   const log = logger ?? { warn: () => {} }
   const embeddings = embedding && new Embeddings({ db, log, ...embedding })
+  const longAdds = new LongAdds()
   const { facts, describerOf } = createModelWork({ db, logger, embeddings }, models)
   return {
     name: 'embedded',
@@ -97,7 +101,13 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
     add: (session, messages, signal) =>
       attempt(async () => {
         throwIfGivenUp(signal)
-        const context = { db, reader, describer: describerOf?.(session), embeddings }
+        const context = {
+          db,
+          reader,
+          describer: describerOf?.({ ...named(session), ownerId: ownerOf(session) }),
+          embeddings,
+          longAdds,
+        }
         await addMessages(context, named(session), messages, signal)
         return { requestId: requestId(), messageCount: messages.length, status: 'accumulated' }
       }),
@@ -105,7 +115,10 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
       attempt(async () => {
         throwIfGivenUp(signal)
         const drawing = session.isRecord ? undefined : facts
-        const hasMoved = await flushSession(db, named(session), drawing !== undefined)
+        const hasMoved = await flushSession(db, named(session), {
+          drawsFacts: drawing !== undefined,
+          ownerId: ownerOf(session),
+        })
         await drawing?.draw(named(session), signal)
         return { requestId: requestId(), status: hasMoved ? 'extracted' : 'no_extraction' }
       }),
@@ -125,10 +138,11 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
         const known = await knownTimestamps(db, named(session), timestamps)
         return timestamps.filter((timestamp) => !known.has(timestamp))
       }),
-    forget: ({ projectId, senderId, sessionId }, signal) =>
+    forget: ({ projectId, senderId, sessionId, ownerId = senderId }, signal) =>
       attempt(async () => {
         throwIfGivenUp(signal)
-        await forgetFacts(db, { projectId, senderId }, sessionId)
+        if (sessionId === undefined) await forgetAllFacts(db, { projectId, senderId }, { ownerId })
+        else await forgetFacts(db, { projectId, senderId }, sessionId)
         await deleteAll(db, { projectId, senderId }, sessionId)
         embeddings?.forget({ projectId, senderId })
         return 'forgotten' as const

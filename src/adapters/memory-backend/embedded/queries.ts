@@ -124,11 +124,11 @@ const flushStatement = preparedOn((db) => {
     .$with('newest', { through: sql`through` })
     .as(sql`select max(${engineMessages.timestamp}) as through from ${engineMessages} where ${messagesOfSession}`)
   const moved = db.$with('moved', { through: sql`through` }).as(
-    sql`insert into engine_sessions as s (project_id, sender_id, session_id, flushed_through, facts_due_at)
-      select ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')}, through,
+    sql`insert into engine_sessions as s (project_id, sender_id, session_id, owner_id, flushed_through, facts_due_at)
+      select ${sql.placeholder('projectId')}, ${sql.placeholder('senderId')}, ${sql.placeholder('sessionId')}, ${sql.placeholder('ownerId')}, through,
           case when ${sql.placeholder('drawsFacts')}::boolean then now() end
         from newest where through is not null
-      on conflict (project_id, sender_id, session_id) do update set flushed_through = excluded.flushed_through,
+      on conflict (project_id, sender_id, session_id) do update set flushed_through = excluded.flushed_through, owner_id = excluded.owner_id,
           facts_due_at = coalesce(s.facts_due_at, excluded.facts_due_at)
         where s.flushed_through < excluded.flushed_through
       returning s.flushed_through as through`,
@@ -143,13 +143,19 @@ const flushStatement = preparedOn((db) => {
     .prepare('engine_flush_session')
 })
 
+/** Whether facts are drawn from what is flushed, and at whose cost. */
+export interface FactsOfFlush {
+  readonly drawsFacts: boolean
+  readonly ownerId: string
+}
+
 /** Nothing of the session is pending any more; facts are due where they are drawn, unless they are already. `hasMoved`: something was; `hasBuffer`: an older version left messages without memories. */
 export async function flushThrough(
   db: Database,
   session: EngineSession,
-  drawsFacts: boolean,
+  facts: FactsOfFlush,
 ): Promise<{ hasMoved: boolean; hasBuffer: boolean }> {
-  const [row] = await flushStatement(db).execute({ ...session, drawsFacts })
+  const [row] = await flushStatement(db).execute({ ...session, ...facts })
   return row ?? { hasMoved: false, hasBuffer: false }
 }
 

@@ -1,15 +1,19 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import type { Database } from '../../../../db/database.ts'
 import { engineModelUse } from '../../../../db/schema/index.ts'
-import type { Partition } from '../queries.ts'
 
 export interface Tokens {
   readonly input: number
   readonly output: number
 }
 
+/** Whose tokens they are. */
+export interface Spender {
+  readonly ownerId: string
+}
+
 /** Tokens that a call will take are counted before it, and put right after it: so the bound also holds for calls at the same time, and after a crash. */
-export interface Reservation extends Partition {
+export interface Reservation extends Spender {
   /** UTC. */
   readonly day: string
   readonly tokens: number
@@ -18,10 +22,10 @@ export interface Reservation extends Partition {
 const KEPT_DAYS = 60
 const today = sql<string>`(now() at time zone 'utc')::date`
 
-/** Undefined if the partition has no `tokens` left of `perDay` today; the first call of a day goes through at any size. */
+/** Undefined if the user has no `tokens` left of `perDay` today; the first call of a day goes through at any size. */
 export async function reserveTokens(
   db: Database,
-  { projectId, senderId }: Partition,
+  { ownerId }: Spender,
   tokens: number,
   perDay: number,
 ): Promise<Reservation | undefined> {
@@ -29,9 +33,9 @@ export async function reserveTokens(
   const spent = sql`${engineModelUse.inputTokens} + ${engineModelUse.outputTokens}`
   const [row] = await db
     .insert(engineModelUse)
-    .values({ projectId, senderId, day: today, calls: 1, inputTokens: tokens })
+    .values({ ownerId, day: today, calls: 1, inputTokens: tokens })
     .onConflictDoUpdate({
-      target: [engineModelUse.projectId, engineModelUse.senderId, engineModelUse.day],
+      target: [engineModelUse.ownerId, engineModelUse.day],
       set: {
         calls: sql`${engineModelUse.calls} + 1`,
         inputTokens: sql`${engineModelUse.inputTokens} + excluded.input_tokens`,
@@ -39,21 +43,19 @@ export async function reserveTokens(
       setWhere: sql`${spent} = 0 or ${spent} + excluded.input_tokens <= ${perDay}`,
     })
     .returning({ day: engineModelUse.day })
-  return row && { projectId, senderId, day: row.day, tokens }
+  return row && { ownerId, day: row.day, tokens }
 }
 
 /** Puts what was really used in the place of what was reserved. */
 export async function settleTokens(db: Database, reservation: Reservation, used: Tokens): Promise<void> {
-  const { projectId, senderId, day, tokens } = reservation
+  const { ownerId, day, tokens } = reservation
   await db
     .update(engineModelUse)
     .set({
       inputTokens: sql`greatest(0, ${engineModelUse.inputTokens} + ${used.input - tokens}::bigint)`,
       outputTokens: sql`${engineModelUse.outputTokens} + ${used.output}::bigint`,
     })
-    .where(
-      and(eq(engineModelUse.projectId, projectId), eq(engineModelUse.senderId, senderId), eq(engineModelUse.day, day)),
-    )
+    .where(and(eq(engineModelUse.ownerId, ownerId), eq(engineModelUse.day, day)))
 }
 
 /** System scope: what was used long ago is of no interest any more. */

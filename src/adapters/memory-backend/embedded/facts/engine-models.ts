@@ -12,7 +12,7 @@ export interface EngineModels {
   readonly chat?: ModelProvider | undefined
   /** Writes down what is said in sounds. */
   readonly transcription?: TranscriptionModel | undefined
-  /** What they may take for one partition in a day (UTC); 0: they are not asked. */
+  /** What they may take for one user in a day (UTC); 0: they are not asked. */
   readonly tokensPerDay: number
   readonly events?: ModelEvents | undefined
   /** Ms that a flush waits for its facts. */

@@ -11,6 +11,7 @@ import { estimateTokens } from '../../../../text/estimate-tokens.ts'
 import type { Partition } from '../queries.ts'
 import { MOST_CHARACTERS } from '../reading/limits.ts'
 import { cutText, tidyText } from '../text/clean-text.ts'
+import type { Spender } from './budget.ts'
 import { BudgetSpentError, completeMetered, type MeterOptions, meterCall } from './metered-model.ts'
 import type { ModelLogger } from './model-events.ts'
 
@@ -28,7 +29,7 @@ export interface FileDescriber {
   describe(file: BackendFile, around: string, signal?: AbortSignal): Promise<string | undefined>
 }
 
-export type DescriberOf = (partition: Partition) => FileDescriber
+export type DescriberOf = (of: Partition & Spender) => FileDescriber
 
 /** Of one add: what is not described by then stays without. */
 const ADD_MS = 60_000
@@ -92,7 +93,7 @@ function nameOf(purpose: Purpose, { projectId, senderId }: Partition): string {
 export function createFileDescriber(options: DescriberOptions): DescriberOf {
   const pauses = new Pauses()
 
-  async function picture(partition: Partition, file: BackendFile, around: string, signal: AbortSignal) {
+  async function picture(spender: Spender, file: BackendFile, around: string, signal: AbortSignal) {
     const { chatModel: model } = options
     if (!model || !isPicture(file.mimeType) || file.size > LARGEST_PICTURE) return undefined
     const { mimeType } = file
@@ -103,17 +104,17 @@ export function createFileDescriber(options: DescriberOptions): DescriberOf {
       { role: 'user', content: said, pictures: [{ mimeType, base64 }] },
     ] as const
     const request = { messages, maxTokens: DESCRIPTION_TOKENS }
-    const { text } = await completeMetered(options, partition, { purpose: 'picture', model }, request, signal)
+    const { text } = await completeMetered(options, spender, { purpose: 'picture', model }, request, signal)
     return labelled('A model sees', cutText(tidyText(text), LONGEST_DESCRIPTION))
   }
 
-  async function sound(partition: Partition, file: BackendFile, signal: AbortSignal) {
+  async function sound(spender: Spender, file: BackendFile, signal: AbortSignal) {
     const { transcription: model } = options
     if (!model || !SOUNDS.has(file.ext) || file.size > model.largest) return undefined
     const call = { purpose: 'sound', model: model.model, estimate: Math.ceil(file.size / BYTES_PER_TOKEN) } as const
     const { text } = await meterCall(
       options,
-      partition,
+      spender,
       call,
       () => model.transcribe(file, signal),
       (transcript) => estimateTokens(transcript.text),
@@ -122,7 +123,7 @@ export function createFileDescriber(options: DescriberOptions): DescriberOf {
   }
 
   async function describe(
-    partition: Partition,
+    partition: Partition & Spender,
     file: BackendFile,
     around: string,
     signal: AbortSignal,

@@ -1,18 +1,17 @@
 import type { Database } from '../../../../db/database.ts'
 import type { ChatReply, ChatRequest, ModelProvider } from '../../../../ports/model-provider.ts'
 import { estimateTokens } from '../../../../text/estimate-tokens.ts'
-import type { Partition } from '../queries.ts'
-import { reserveTokens, settleTokens, type Tokens } from './budget.ts'
+import { reserveTokens, type Spender, settleTokens, type Tokens } from './budget.ts'
 import type { ModelEvents, ModelPurpose } from './model-events.ts'
 
-/** The partition has no tokens left today. */
+/** The user has no tokens left today. */
 export class BudgetSpentError extends Error {
   override name = 'BudgetSpentError'
 }
 
 export interface MeterOptions {
   readonly db: Database
-  /** Of one partition. */
+  /** Of one user. */
   readonly tokensPerDay: number
   readonly events?: ModelEvents | undefined
 }
@@ -20,17 +19,17 @@ export interface MeterOptions {
 /** A picture of middling size; providers count from some hundred to two thousand. */
 const PICTURE_TOKENS = 1_000
 
-/** One call of a model within the budget of its partition; what it used is counted and told. `BudgetSpentError`, or as `ask` fails. */
+/** One call of a model within the budget of its user; what it used is counted and told. `BudgetSpentError`, or as `ask` fails. */
 export async function meterCall<T extends { tokens?: Tokens | undefined }>(
   { db, tokensPerDay, events }: MeterOptions,
-  partition: Partition,
+  spender: Spender,
   call: { readonly purpose: ModelPurpose; readonly model: string; readonly estimate: number },
   ask: () => Promise<T>,
   outputOf: (answer: T) => number,
 ): Promise<T> {
-  const reservation = await reserveTokens(db, partition, call.estimate, tokensPerDay)
+  const reservation = await reserveTokens(db, spender, call.estimate, tokensPerDay)
   if (!reservation) {
-    events?.budgetSpent(partition.projectId)
+    events?.budgetSpent(spender.ownerId)
     throw new BudgetSpentError('The tokens of the day are spent.')
   }
   const { purpose, model } = call
@@ -57,7 +56,7 @@ export async function meterCall<T extends { tokens?: Tokens | undefined }>(
 
 export function completeMetered(
   meter: MeterOptions,
-  partition: Partition,
+  spender: Spender,
   { purpose, model }: { readonly purpose: ModelPurpose; readonly model: ModelProvider },
   request: ChatRequest,
   signal: AbortSignal,
@@ -68,7 +67,7 @@ export function completeMetered(
   signal.throwIfAborted()
   return meterCall(
     meter,
-    partition,
+    spender,
     { purpose, model: model.model, estimate },
     () => model.complete(request, signal),
     ({ text }) => estimateTokens(text),

@@ -19,7 +19,7 @@ export interface ModelEvents {
   /** A model could not draw facts from a stretch of a session in any of its tries, and will not be asked again. */
   factsGivenUp(tries: number, reason: string): void
   /** Nothing more is asked for this user today. */
-  budgetSpent(projectId: string): void
+  budgetSpent(ownerId: string): void
   /** How many sessions wait for facts. */
   sessionsWaiting(count: number): void
 }

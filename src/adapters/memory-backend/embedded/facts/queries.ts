@@ -2,11 +2,12 @@ import { and, desc, eq, gt, inArray, isNull, lte, ne, type SQL, type SQLWrapper,
 import type { Database } from '../../../../db/database.ts'
 import { engineMemories, engineSessions } from '../../../../db/schema/index.ts'
 import type { EngineSession, Partition } from '../queries.ts'
+import type { Spender } from './budget.ts'
 import type { DrawnFact, KnownFact } from './fact.ts'
 import { MOST_PASSAGES, MOST_ROWS, type SaidPassage } from './window.ts'
 
 /** The sole right, over all processes, to draw facts from a session until `lease`; then somebody else may take it. */
-export interface Claim extends EngineSession {
+export interface Claim extends EngineSession, Spender {
   readonly lease: Date
   /** Unix ms. */
   readonly factsThrough: number
@@ -46,6 +47,7 @@ const claimed = {
   projectId: engineSessions.projectId,
   senderId: engineSessions.senderId,
   sessionId: engineSessions.sessionId,
+  ownerId: sql<string>`coalesce(${engineSessions.ownerId}, ${engineSessions.senderId})`,
   lease: engineSessions.factsDueAt,
   factsThrough: engineSessions.factsThrough,
   flushedThrough: engineSessions.flushedThrough,
