@@ -29,6 +29,18 @@ function exampleSettings(): [string, string][] {
   })
 }
 
+describe('EMBEDDING_MODEL', () => {
+  test.each(['/models/minilm', './minilm', '~/minilm', 'minilm.onnx', 'minilm.gguf'])('no file: %s', (model) => {
+    expect(faultsOf({ EMBEDDING_MODEL: model })).toEqual([
+      expect.stringMatching(/^EMBEDDING_MODEL: is a file: .*EMBEDDING_BASE_URL$/),
+    ])
+  })
+
+  test.each(['text-embedding-3-small', 'BAAI/bge-m3', 'nomic-embed-text:v1.5'])('a name: %s', (model) => {
+    expect(load({ EMBEDDING_MODEL: model }).engine.embedding?.model).toBe(model)
+  })
+})
+
 describe('the pages about the settings', () => {
   test('.env.example has every setting once, commented out and explained', () => {
     expect(exampleSettings().map(([name]) => name)).toEqual(settings)

@@ -56,7 +56,15 @@ export const envSchema = z.object({
   TRANSCRIPTION_MODEL: z.string().min(1).max(256).optional(),
   OBSERVE_TOKENS: count(30_000, 100),
   REFLECT_TOKENS: count(40_000, 100),
-  EMBEDDING_MODEL: z.string().min(1).max(256).optional(),
+  EMBEDDING_MODEL: z
+    .string()
+    .min(1)
+    .max(256)
+    .refine(
+      (name) => !/^[.~]?\/|\.(?:onnx|gguf|safetensors)$/.test(name),
+      'is a file: the gateway runs no model itself. Name a model of a server with /embeddings, and the server in EMBEDDING_BASE_URL',
+    )
+    .optional(),
   EMBEDDING_BASE_URL: httpUrl.optional(),
   EMBEDDING_API_KEY: providerKey.optional(),
   EMBEDDING_TIMEOUT_MS: milliseconds(10_000),

@@ -487,7 +487,7 @@ describe('a client that leaves at any byte', () => {
   })
 })
 
-const LARGE = isLong ? 16 : 4
+const LARGE = isLong ? 16 : 2
 
 it(`${LARGE} chats with 20 MiB each at a time leave nothing in memory`, async () => {
   const own = mkdtempSync(join(dir, 'large-'))

@@ -4,7 +4,7 @@ import { createUser, TestUser, until } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, deployments } from '../helpers/deployments.ts'
 import { startFakeEveros } from '../helpers/fake-everos.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
-import { seed } from '../helpers/seed.ts'
+import { isLong, seed } from '../helpers/seed.ts'
 import { checkJournal } from './check-journal.ts'
 import { checkStorage } from './check-storage.ts'
 import { type Account, Journal, newFile } from './journal.ts'
@@ -12,7 +12,7 @@ import { Decisions } from './random.ts'
 import { inspect, newSite, type Site } from './site.ts'
 import { SlowUser } from './slow-user.ts'
 
-const UPLOADS = 50
+const UPLOADS = isLong ? 50 : 20
 const USERS = 10
 const EXIT_MS = 30_000
 /** Some need longer than a gateway that stops gives them. */

@@ -8,7 +8,7 @@ import { makeApp, type TestApp } from '../helpers/dialects.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
 import { type ScriptedModel, startScriptedModel } from '../helpers/scripted-model.ts'
 
-const STREAMS = 200
+const STREAMS = 100
 const WORDS = 24
 
 interface Format {
@@ -114,7 +114,7 @@ async function storedByStream(): Promise<Map<number, Stored[]>> {
   ) as Map<number, Stored[]>
 }
 
-describe('200 chats that are streamed at a time, a fifth of which their clients leave', () => {
+describe(`${STREAMS} chats that are streamed at a time, a fifth of which their clients leave`, () => {
   it('saves what was finished exactly once, mixes up none, and leaves no provider talking', async () => {
     model.behave(({ raw }) => {
       const stream = Number(/Repeat: s(\d+)w/.exec(raw.toString())?.[1])

@@ -7,7 +7,7 @@ import { serveEcho } from '../helpers/echo-model.ts'
 import { sharedGateway, type TestGateway } from '../helpers/gateway.ts'
 import { isLong, seed } from '../helpers/seed.ts'
 
-const COUNT = Number(process.env.DIALECT_FUZZ ?? (isLong ? 30_000 : 600))
+const COUNT = Number(process.env.DIALECT_FUZZ ?? (isLong ? 30_000 : 300))
 /** An owner's things are used up by requests that would delete them. */
 const PER_OWNER = 300
 const AT_ONCE = 4
