@@ -535,26 +535,23 @@ describe('forgetting', () => {
 })
 
 describe('the budget', () => {
+  const spend = (ownerId: string) =>
+    database.db.update(engineModelUse).set({ inputTokens: 1_400 }).where(eq(engineModelUse.ownerId, ownerId))
+
   it('is counted by user and day; what is beyond it waits for the next day', async () => {
     const both = start({ tokensPerDay: 1_500 })
     const session = newSession()
     await remember(both, session, [1, 'I play the cello.'], { text: 'Ada plays the cello.' })
     const used = async () => {
+      const { calls, inputTokens: input, outputTokens: output } = engineModelUse
       const rows = await database.db
-        .select({
-          calls: engineModelUse.calls,
-          input: engineModelUse.inputTokens,
-          output: engineModelUse.outputTokens,
-        })
+        .select({ calls, input, output })
         .from(engineModelUse)
         .where(eq(engineModelUse.ownerId, session.senderId))
       return rows[0]
     }
     expect(await used()).toEqual({ calls: 1, input: 100, output: 10 })
-    await database.db
-      .update(engineModelUse)
-      .set({ inputTokens: 1_400 })
-      .where(eq(engineModelUse.ownerId, session.senderId))
+    await spend(session.senderId)
     await both.backend.add(session, [say(session, 2, 'And the viola.')])
     expect((await both.backend.flush(session)).status).toBe('extracted')
     expect(both.model.requests).toHaveLength(1)
@@ -572,11 +569,10 @@ describe('the budget', () => {
 
   it('is one for all partitions of a user', async () => {
     const both = start({ tokensPerDay: 1_500 })
-    const ownerId = `o${newSession().senderId}`
-    const [one, other] = [newSession(), newSession()].map((session) => ({ ...session, ownerId }))
-    if (!one || !other) throw new Error('There are two.')
+    const one = newSession()
+    const other = { ...newSession(), ownerId: one.senderId }
     await remember(both, one, [1, 'I play the cello.'], { text: 'Ada plays the cello.' })
-    await database.db.update(engineModelUse).set({ inputTokens: 1_400 }).where(eq(engineModelUse.ownerId, ownerId))
+    await spend(one.senderId)
     await both.backend.add(other, [say(other, 1, 'And the viola.')])
     await both.backend.flush(other)
     expect(both.model.requests).toHaveLength(1)

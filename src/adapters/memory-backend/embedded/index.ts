@@ -51,7 +51,9 @@ function named({ projectId, senderId, sessionId }: BackendSession): EngineSessio
 
 const ownerOf = ({ ownerId, senderId }: BackendSession): string => ownerId ?? senderId
 
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
+/** Nothing is begun that is given up already. */
+async function attempt<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  throwIfGivenUp(signal)
   try {
     return await work()
   } catch (error) {
@@ -99,8 +101,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
     findsUnflushed: true,
     health: () => askDatabase(db),
     add: (session, messages, signal) =>
-      attempt(async () => {
-        throwIfGivenUp(signal)
+      attempt(signal, async () => {
         const context = {
           db,
           reader,
@@ -112,8 +113,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
         return { requestId: requestId(), messageCount: messages.length, status: 'accumulated' }
       }),
     flush: (session, signal) =>
-      attempt(async () => {
-        throwIfGivenUp(signal)
+      attempt(signal, async () => {
         const drawing = session.isRecord ? undefined : facts
         const hasMoved = await flushSession(db, named(session), {
           drawsFacts: drawing !== undefined,
@@ -123,8 +123,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
         return { requestId: requestId(), status: hasMoved ? 'extracted' : 'no_extraction' }
       }),
     search: (request, signal) =>
-      attempt(async () => {
-        throwIfGivenUp(signal)
+      attempt(signal, async () => {
         try {
           return await searchMemories({ db, embeddings }, request, signal)
         } catch (error) {
@@ -133,14 +132,12 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
         }
       }),
     findMissing: (session, timestamps, signal) =>
-      attempt(async () => {
-        throwIfGivenUp(signal)
+      attempt(signal, async () => {
         const known = await knownTimestamps(db, named(session), timestamps)
         return timestamps.filter((timestamp) => !known.has(timestamp))
       }),
     forget: ({ projectId, senderId, sessionId, ownerId = senderId }, signal) =>
-      attempt(async () => {
-        throwIfGivenUp(signal)
+      attempt(signal, async () => {
         if (sessionId === undefined) await forgetAllFacts(db, { projectId, senderId }, { ownerId })
         else await forgetFacts(db, { projectId, senderId }, sessionId)
         await deleteAll(db, { projectId, senderId }, sessionId)
@@ -148,7 +145,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
         return 'forgotten' as const
       }),
     tend: (signal) =>
-      attempt(async () => {
+      attempt(signal, async () => {
         const parts = await Promise.allSettled([
           composeBuffers(db, signal),
           refreshTerms(db, signal),
