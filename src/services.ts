@@ -82,6 +82,9 @@ export async function createServices(config: Config, options: ServiceOptions): P
   opened.defer(() => database.close())
   timeQueries(database.db)
 
+  const watch = watchLoad()
+  opened.defer(watch.end)
+
   progress('checking the object store')
   const objectStore = openObjectStore(config.objectStore)
   opened.defer(() => objectStore.close())
@@ -92,7 +95,10 @@ export async function createServices(config: Config, options: ServiceOptions): P
   opened.defer(() => chatModel?.close())
   const transcription = config.engine.transcription && createTranscriptionModel(config.engine.transcription)
   opened.defer(() => transcription?.close())
-  const backend = openBackend(config, database, log, { chat: chatModel, transcription, events })
+  const backend = openBackend(config, database, log, {
+    models: { chat: chatModel, transcription, events },
+    isBusy: watch.isBusy,
+  })
   opened.defer(() => backend.close())
   await warnIfAway(backend, log)
   const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
@@ -109,8 +115,6 @@ export async function createServices(config: Config, options: ServiceOptions): P
   const rates = new RateWindows(database.db, log, config.rateLimits)
   opened.defer(() => rates.close())
 
-  const watch = watchLoad()
-  opened.defer(watch.end)
   const domain: DomainServices = {
     db: database.db,
     database,
@@ -213,7 +217,7 @@ function openBackend(
   config: Config,
   database: DatabaseConnection,
   log: Log,
-  models: Omit<EngineModels, 'tokensPerDay'>,
+  engineParts: { models: Omit<EngineModels, 'tokensPerDay'>; isBusy: () => boolean },
 ): MemoryBackend {
   const { backend, engine } = config
   if (backend.kind === 'everos') return createEverosBackend(backend)
@@ -228,7 +232,8 @@ function openBackend(
     db: database.db,
     logger: log,
     reading: { directory: config.readingDir, ocrLanguages, keepGps },
-    models: { ...models, tokensPerDay: engine.extractionTokensPerDay },
+    isBusy: engineParts.isBusy,
+    models: { ...engineParts.models, tokensPerDay: engine.extractionTokensPerDay },
     ...(model && { embedding: { model, withOwnSession: database.withOwnSession } }),
   })
 }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { type Database, inTransaction } from '../../../db/database.ts'
 import type { EngineContent, EnginePart } from '../../../db/schema/engine-messages.ts'
 import type { BackendFile, BackendMessage } from '../../../ports/memory-backend.ts'
@@ -145,7 +144,7 @@ async function keepMessages(
     for (const page of pages(session, read, names?.begin()).drop(1)) {
       const memories = page.filter(({ timestamp }) => fresh.has(timestamp))
       if (memories.length > 0) await insertMemories(tx, session, memories)
-      await setImmediate()
+      await longAdds.rest()
     }
   }
   await longAdds.run(session, () => inTransaction(db, keepPages), signal)

@@ -23,6 +23,8 @@ export interface EmbeddedBackendOptions {
   readonly models?: EngineModels | undefined
   /** Without it, searches go by words alone. Closed with the backend. */
   readonly embedding?: EmbeddingOptions
+  /** Whether the process has more to do than it can: then what nobody waits for is done more slowly. */
+  readonly isBusy?: () => boolean
 }
 
 export interface EmbeddingOptions {
@@ -89,11 +91,11 @@ function allProgress(parts: readonly (BackgroundProgress | undefined)[]): Backgr
  * `close`.
  */
 export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBackend {
-  const { db, logger, reading, embedding, models } = options
+  const { db, logger, reading, embedding, models, isBusy } = options
   const reader: FileReader = createFileReader({ ...reading, ...(logger && { logger }) })
   const log = logger ?? { warn: () => {} }
   const embeddings = embedding && new Embeddings({ db, log, ...embedding })
-  const longAdds = new LongAdds()
+  const longAdds = new LongAdds(isBusy)
   const { facts, describerOf } = createModelWork({ db, logger, embeddings }, models)
   return {
     name: 'embedded',

@@ -1,8 +1,10 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { throwIfGivenUp } from './database-fault.ts'
 import type { Partition } from './queries.ts'
 
 /** So many are at work at a time in this process: one computes while the database takes in what another has. */
 const AT_WORK = 2
+const REST_MS = 20
 
 /**
  * The turns of adds of many pages. Without them, long files that arrive faster than they are made into memories would take ever more of the process from
@@ -11,6 +13,12 @@ const AT_WORK = 2
 export class LongAdds {
   #atWork = 0
   readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #isBusy: () => boolean
+
+  /** `isBusy`: whether the process has more to do than it can. */
+  constructor(isBusy: () => boolean = () => false) {
+    this.#isBusy = isBusy
+  }
 
   /** Rejects as `work` does, and once `signal` is aborted while it waits. */
   async run<T>(partition: Partition, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -22,6 +30,11 @@ export class LongAdds {
     } finally {
       this.#handOn()
     }
+  }
+
+  /** Between pages: others have their turn, and more of them while the process is busy, as nobody waits for a page. */
+  async rest(): Promise<void> {
+    await (this.#isBusy() ? sleep(REST_MS) : setImmediate())
   }
 
   #wait(key: string, signal: AbortSignal | undefined): Promise<void> {
