@@ -217,7 +217,7 @@ function openBackend(
   config: Config,
   database: DatabaseConnection,
   log: Log,
-  engineParts: { models: Omit<EngineModels, 'tokensPerDay'>; isBusy: () => boolean },
+  { models, isBusy }: { models: Omit<EngineModels, 'tokensPerDay'>; isBusy: () => boolean },
 ): MemoryBackend {
   const { backend, engine } = config
   if (backend.kind === 'everos') return createEverosBackend(backend)
@@ -232,8 +232,9 @@ function openBackend(
     db: database.db,
     logger: log,
     reading: { directory: config.readingDir, ocrLanguages, keepGps },
-    isBusy: engineParts.isBusy,
-    models: { ...engineParts.models, tokensPerDay: engine.extractionTokensPerDay },
+    // On the embedded database whoever rests in a transaction keeps all others from theirs.
+    ...(database.kind === 'postgres' && { isBusy }),
+    models: { ...models, tokensPerDay: engine.extractionTokensPerDay },
     ...(model && { embedding: { model, withOwnSession: database.withOwnSession } }),
   })
 }
