@@ -82,9 +82,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
   opened.defer(() => database.close())
   timeQueries(database.db)
 
-  const watch = watchLoad()
-  opened.defer(watch.end)
-
+  const { isBusy } = opened.adopt(watchLoad(), ({ end }) => end())
   progress('checking the object store')
   const objectStore = openObjectStore(config.objectStore)
   opened.defer(() => objectStore.close())
@@ -95,10 +93,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
   opened.defer(() => chatModel?.close())
   const transcription = config.engine.transcription && createTranscriptionModel(config.engine.transcription)
   opened.defer(() => transcription?.close())
-  const backend = openBackend(config, database, log, {
-    models: { chat: chatModel, transcription, events },
-    isBusy: watch.isBusy,
-  })
+  const backend = openBackend(config, database, log, { isBusy, models: { chat: chatModel, transcription, events } })
   opened.defer(() => backend.close())
   await warnIfAway(backend, log)
   const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
@@ -124,7 +119,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
     relay,
     spool,
     uploads: new UploadGate(config.limits, events),
-    turns: new UserTurns(watch.isBusy),
+    turns: new UserTurns(isBusy),
     exchanges: new OpenExchanges(),
     webhooks,
     limits: config.limits,
