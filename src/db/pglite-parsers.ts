@@ -3,7 +3,7 @@ import { type PGlite, type Transaction, types } from '@electric-sql/pglite'
 /** Types that drizzle-orm reads by itself, from what PostgreSQL writes. */
 const READ_BY_DRIZZLE = [types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL, types.DATE]
 
-/** For `PGlite.create`: the parsers that drizzle-orm passes with each query. */
+/** For `PGlite.create`: the parsers that drizzle-orm passes with each query. (It passes some for arrays, too, but takes them as PGlite reads them.) */
 export const parsers = Object.fromEntries(READ_BY_DRIZZLE.map((type) => [type, (text: string) => text]))
 
 /** For those who pass none, pg-boss: times as `Date`, as PGlite has them on its own. */

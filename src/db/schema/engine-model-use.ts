@@ -1,6 +1,6 @@
 import { bigint, date, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 
-/** What the embedded backend has spent on models for one user on one day (UTC): bounds what each costs, however many partitions they have. Rows outlive their user by weeks at most. */
+/** What the embedded backend has spent on models for one user on one day (UTC): bounds what each costs, however many partitions they have. Deleted with the user, or after 60 days. */
 export const engineModelUse = pgTable(
   'engine_model_use',
   {

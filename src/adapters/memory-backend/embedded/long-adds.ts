@@ -22,6 +22,8 @@ export class LongAdds {
 
   /** Rejects as `work` does, and once `signal` is aborted while it waits. */
   async run<T>(partition: Partition, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    // One that is given up already would not hear of it while it waits.
+    throwIfGivenUp(signal)
     if (this.#atWork < AT_WORK) this.#atWork++
     else await this.#wait(`${partition.projectId} ${partition.senderId}`, signal)
     try {
