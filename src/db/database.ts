@@ -1,4 +1,5 @@
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { is } from 'drizzle-orm'
+import { type PgDatabase, type PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { timed } from '../observability/timings.ts'
 import type * as schema from './schema/index.ts'
 import { sqlState } from './sql-state.ts'
@@ -44,6 +45,25 @@ export async function inTransaction<T>(db: Database, work: (tx: Database) => Pro
   })
 }
 
+/** What the statements of a transaction are answered after one of them has failed. */
+const TRANSACTION_ABORTED = '25P02'
+
+/**
+ * Sends several statements of one transaction together, none of which needs the outcome of another: they take one round trip. Ends when
+ * all have; rejects with what made the first of them fail.
+ */
+export async function together<T extends readonly Promise<unknown>[]>(
+  ...statements: T
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const results = await Promise.allSettled(statements)
+  const failures = results.filter((result) => result.status === 'rejected').map(({ reason }): unknown => reason)
+  const cause = failures.find((failure) => sqlState(failure) !== TRANSACTION_ABORTED) ?? failures[0]
+  if (cause !== undefined) throw cause
+  return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as {
+    -readonly [K in keyof T]: Awaited<T[K]>
+  }
+}
+
 /** Has the queries on this handle (not those in its transactions) counted in the running request's timings. */
 export function timeQueries(db: Database): void {
   const session = db._.session
@@ -57,17 +77,29 @@ export function timeQueries(db: Database): void {
 }
 
 const prepared = new WeakMap<Database, Map<object, unknown>>()
+/** By the dialect, which a handle shares with its transactions. */
+const templates = new WeakMap<object, Map<object, unknown>>()
 
 /**
- * Declares a statement that is built and prepared once per database handle: building a query costs several times
- * what running it does. `build` must end in `.prepare(name)`.
+ * Declares a statement that is built once: building a query costs several times what running it does. The server, too, prepares it but
+ * once a connection, so that its text must be the same whatever its values. `build` must end in `.prepare(name)`.
  */
-export function preparedOn<T>(build: (db: Database) => T): (db: Database) => T {
-  return (db) => {
-    let statements = prepared.get(db)
-    if (!statements) prepared.set(db, (statements = new Map()))
-    let statement = statements.get(build) as T | undefined
-    if (statement === undefined) statements.set(build, (statement = build(db)))
-    return statement
-  }
+export function preparedOn<T extends object>(build: (db: Database) => T): (db: Database) => T {
+  return (db) => (is(db, PgTransaction) ? inTransactionOf(db, build) : once(prepared, db, build, () => build(db)))
+}
+
+/** A transaction lives too shortly to build anything for it: it gets a copy of what was built for another, with its own client. */
+function inTransactionOf<T extends object>(tx: Database, build: (db: Database) => T): T {
+  const { session, dialect } = tx as unknown as { session: { client: unknown }; dialect: object }
+  const template = once(templates, dialect, build, () => build(tx))
+  const own: object = Object.create(Object.getPrototypeOf(template) as object)
+  return Object.assign(own, template, { client: session.client })
+}
+
+function once<K extends object, T>(cache: WeakMap<K, Map<object, unknown>>, key: K, name: object, make: () => T): T {
+  let made = cache.get(key)
+  if (!made) cache.set(key, (made = new Map()))
+  let value = made.get(name) as T | undefined
+  if (value === undefined) made.set(name, (value = make()))
+  return value
 }

@@ -52,6 +52,25 @@ export function keptRow<T extends object>(
   return keptOn.get(db)?.read(name, query) ?? query()
 }
 
+const constantOn = new WeakMap<Database, Map<string, object>>()
+
+/** The same for a row that is never changed, and goes only with its owner, who is looked up before: it is kept on PostgreSQL, too. */
+export async function constantRow<T extends object>(
+  db: Database,
+  name: string,
+  query: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  if (keptOn.has(db)) return keptRow(db, name, query)
+  let rows = constantOn.get(db)
+  if (!rows) constantOn.set(db, (rows = new Map()))
+  const kept = rows.get(name)
+  if (kept) return kept as T
+  const row = await query()
+  if (rows.size >= MOST) rows.clear()
+  if (row) rows.set(name, row)
+  return row
+}
+
 /** Has rows kept that are read on `db`. Whatever is written to their tables must go through `client`. */
 export function keepRows(db: Database, client: PGlite): void {
   const kept = new KeptRows()

@@ -1,5 +1,5 @@
-import { and, eq, ne, or } from 'drizzle-orm'
-import type { Database } from '../../db/database.ts'
+import { and, eq, ne, or, sql } from 'drizzle-orm'
+import { type Database, preparedOn } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { auditLog } from '../../db/schema/audit-log.ts'
 import { batches } from '../../db/schema/batches.ts'
@@ -11,8 +11,23 @@ import type { MemoryScope, Owner } from '../context.ts'
 
 export type AuditRow = typeof auditLog.$inferInsert
 
+const auditStatement = preparedOn((db) =>
+  db
+    .insert(auditLog)
+    .values({
+      requestId: sql.placeholder('requestId'),
+      userId: sql.placeholder('userId'),
+      keyId: sql.placeholder('keyId'),
+      action: sql.placeholder('action'),
+      target: sql.placeholder('target'),
+      result: sql.placeholder('result'),
+      bytes: sql.placeholder('bytes'),
+    })
+    .prepare('insert_audit'),
+)
+
 export async function insertAudit(db: Database, row: AuditRow): Promise<void> {
-  await db.insert(auditLog).values(row)
+  await auditStatement(db).execute({ userId: null, keyId: null, bytes: null, ...row })
 }
 
 export async function insertAudits(db: Database, rows: readonly AuditRow[]): Promise<void> {

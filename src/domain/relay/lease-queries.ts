@@ -1,7 +1,11 @@
-import { and, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, lte, notExists, or, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
+import { type BatchState, batches } from '../../db/schema/batches.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
+
+/** Waiting for the backend, in whatever way. */
+export const OPEN_STATES: BatchState[] = ['stored', 'relaying', 'unknown']
 
 /** System scope: all here belongs to the relay, which works for every user. */
 export interface ClaimedSession {
@@ -61,6 +65,31 @@ export async function extendLease(db: Database, sessionId: string, token: string
     .where(and(eq(sessions.id, sessionId), eq(sessions.relayToken, token)))
     .returning({ id: sessions.id })
   return rows.length > 0
+}
+
+const releaseIdleStatement = preparedOn((db) =>
+  db
+    .update(sessions)
+    .set({ relayToken: null, relayLeaseUntil: null })
+    .where(
+      and(
+        eq(sessions.id, sql.placeholder('sessionId')),
+        eq(sessions.relayToken, sql.placeholder('token')),
+        notExists(
+          db
+            .select({ id: batches.id })
+            .from(batches)
+            .where(and(eq(batches.sessionId, sql.placeholder('sessionId')), inArray(batches.state, OPEN_STATES))),
+        ),
+      ),
+    )
+    .returning({ id: sessions.id })
+    .prepare('release_idle_session'),
+)
+
+/** Gives the session back if nothing is left to relay in it; false if there is, or if it is ours no more. */
+export async function releaseIfIdle(db: Database, sessionId: string, token: string): Promise<boolean> {
+  return (await releaseIdleStatement(db).execute({ sessionId, token })).length > 0
 }
 
 const releaseStatement = preparedOn((db) =>

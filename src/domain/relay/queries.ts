@@ -7,19 +7,30 @@ import { messages } from '../../db/schema/messages.ts'
 import { sessions } from '../../db/schema/sessions.ts'
 import type { Owner } from '../context.ts'
 import { idUnlessErased } from '../users/queries.ts'
-import type { ClaimedSession } from './lease-queries.ts'
+import { type ClaimedSession, OPEN_STATES } from './lease-queries.ts'
 
 export type BatchRow = typeof batches.$inferSelect
 
-/** Waiting for the backend, in whatever way. */
-const OPEN_STATES: BatchState[] = ['stored', 'relaying', 'unknown']
+const insertStatement = preparedOn((db) =>
+  db
+    .insert(batches)
+    .values({
+      id: sql.placeholder('id'),
+      userId: idUnlessErased({ userId: sql.placeholder('userId') }),
+      sessionId: sql.placeholder('sessionId'),
+      action: sql.placeholder('action'),
+      state: sql.placeholder('state'),
+      position: sql.placeholder('position'),
+    })
+    .prepare('insert_batch'),
+)
 
 export async function insertBatch(
   tx: Database,
   owner: Owner,
   batch: Pick<BatchRow, 'id' | 'action' | 'state'> & Partial<Pick<BatchRow, 'sessionId' | 'position'>>,
 ): Promise<void> {
-  await tx.insert(batches).values({ ...batch, userId: idUnlessErased(owner) })
+  await insertStatement(tx).execute({ sessionId: null, position: null, ...batch, userId: owner.userId })
 }
 
 /** False if the sweeper took the batch for abandoned and removed it. */
@@ -121,26 +132,53 @@ export async function findNextBatch(db: Database, sessionId: string, giveUpMs: n
 /** What a process last saw of a batch: if it is something else by now, another process is at it. */
 export type BatchMark = Pick<BatchRow, 'id' | 'state' | 'attempts'>
 
-/** Changes a batch that is still as `mark` says; false if it is not, or gone. `settleMs` counts from now; undefined: as it was. */
+const advanceStatement = preparedOn((db) =>
+  db
+    .update(batches)
+    .set({
+      state: sql`${sql.placeholder('newState')}`,
+      attempts: sql`coalesce(${sql.placeholder('newAttempts')}::int, ${batches.attempts})`,
+      reason: sql`${sql.placeholder('reason')}`,
+      upstreamRequestId: sql`coalesce(${sql.placeholder('upstreamRequestId')}::text, ${batches.upstreamRequestId})`,
+      settlesAt: sql`case when ${sql.placeholder('keepsSettling')}::boolean then ${batches.settlesAt}
+        else now() + ${sql.placeholder('settleMs')}::float8 * interval '1 millisecond' end`,
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        eq(batches.id, sql.placeholder('id')),
+        eq(batches.state, sql.placeholder('state')),
+        eq(batches.attempts, sql.placeholder('attempts')),
+      ),
+    )
+    .returning({ id: batches.id })
+    .prepare('advance_batch'),
+)
+
+/**
+ * Changes a batch that is still as `mark` says; false if it is not, or gone. `attempts` undefined: as they were. `settleMs` counts from now; null: it
+ * is settled; undefined: as it was.
+ */
 export async function advanceBatch(
   db: Database,
   mark: BatchMark,
-  change: Partial<Pick<BatchRow, 'state' | 'attempts' | 'reason' | 'upstreamRequestId'>> & {
+  change: Pick<BatchRow, 'state' | 'reason'> & {
+    attempts?: number
+    upstreamRequestId?: string
     settleMs: number | null | undefined
   },
 ): Promise<boolean> {
-  const { settleMs, ...columns } = change
-  const rows = await db
-    .update(batches)
-    .set({
-      ...columns,
-      ...(settleMs !== undefined && {
-        settlesAt: settleMs === null ? null : sql`now() + ${settleMs} * interval '1 millisecond'`,
-      }),
-      updatedAt: sql`now()`,
-    })
-    .where(and(eq(batches.id, mark.id), eq(batches.state, mark.state), eq(batches.attempts, mark.attempts)))
-    .returning({ id: batches.id })
+  const { id, state, attempts } = mark
+  const { settleMs } = change
+  const rows = await advanceStatement(db).execute({
+    ...{ id, state, attempts },
+    newState: change.state,
+    newAttempts: change.attempts ?? null,
+    reason: change.reason,
+    upstreamRequestId: change.upstreamRequestId ?? null,
+    keepsSettling: settleMs === undefined,
+    settleMs: settleMs ?? null,
+  })
   return rows.length > 0
 }
 

@@ -6,7 +6,7 @@ import { step } from '../../observability/steps.ts'
 import { withoutTimings } from '../../observability/timings.ts'
 import type { MemoryBackend } from '../../ports/memory-backend.ts'
 import type { ObjectStore } from '../../ports/object-store.ts'
-import { type ClaimedSession, claimSession, extendLease, releaseSession } from './lease-queries.ts'
+import { type ClaimedSession, claimSession, extendLease, releaseIfIdle, releaseSession } from './lease-queries.ts'
 import type { BatchOutcome } from './outcome.ts'
 import { findNextBatch, isAnyOpen } from './queries.ts'
 import { relayBatch } from './relay-batch.ts'
@@ -150,11 +150,16 @@ export class SessionRelay {
     if (session === 'held') return 'busy'
     step('session-claimed')
     const lease = this.#holdLease(sessionId, token)
+    let isReleased = false
     try {
-      return await this.#relayOpenBatches(session, AbortSignal.any([lease.signal, this.#ending.signal]))
+      const signal = AbortSignal.any([lease.signal, this.#ending.signal])
+      return await this.#relayOpenBatches(session, signal, async () => {
+        isReleased = await releaseIfIdle(db, sessionId, token)
+        return isReleased
+      })
     } finally {
       lease.end()
-      await releaseSession(db, sessionId, token)
+      if (!isReleased) await releaseSession(db, sessionId, token)
     }
   }
 
@@ -177,7 +182,12 @@ export class SessionRelay {
     return { signal: lost.signal, end: () => clearInterval(heartbeat) }
   }
 
-  async #relayOpenBatches(session: ClaimedSession, signal: AbortSignal): Promise<DrainResult> {
+  /** `release` gives the session back if nothing is left to relay. */
+  async #relayOpenBatches(
+    session: ClaimedSession,
+    signal: AbortSignal,
+    release: () => Promise<boolean>,
+  ): Promise<DrainResult> {
     for (;;) {
       const open = await findNextBatch(this.#deps.db, session.id, this.#deps.giveUpMs)
       if (!open || session.deletedAt) return 'idle'
@@ -187,6 +197,7 @@ export class SessionRelay {
       this.#waiters.get(id)?.(outcome)
       if (outcome.state === 'waiting') return 'waiting'
       if (signal.aborted) return 'busy'
+      if (await release()) return 'idle'
     }
   }
 }

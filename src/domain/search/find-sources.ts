@@ -1,8 +1,8 @@
 import type { FilePlace } from '../../ports/memory-backend.ts'
-import { type AttachmentRow, selectAttachmentsOf } from '../attachments/queries.ts'
+import type { AttachmentRow } from '../attachments/queries.ts'
 import type { Context } from '../context.ts'
 import type { OwnHit } from './own-hits.ts'
-import { type SourceMessage, type Stretch, selectExtractions, selectMessagesIn } from './queries.ts'
+import { type SourceMessage, type Stretch, selectOriginals } from './queries.ts'
 
 /** A message that a hit came from, and where in its file the passage stands. */
 export interface FoundSource extends SourceMessage, Omit<FilePlace, 'sha256'> {
@@ -19,38 +19,49 @@ interface NamedStretch extends Stretch {
   readonly place?: FilePlace
 }
 
+/** A message with its files. */
+interface Original {
+  readonly message: SourceMessage
+  readonly files: AttachmentRow[]
+}
+
 /**
  * The messages each hit came from, and their files: those the backend names, in its order; else those of the extraction that the
  * hit's time falls into; else the whole session's.
  */
 export async function findSources(ctx: Context, hits: readonly OwnHit[]): Promise<Origin[]> {
-  if (hits.length === 0) return []
-  const { db } = ctx.services
-  const stretches = await stretchesOf(ctx, hits)
-  const messages = await selectMessagesIn(db, ctx.caller, different(stretches.flat()))
-  const attachments = await selectAttachmentsOf(db, ctx.caller, [...new Set(messages.map(({ id }) => id))])
-  return stretches.map((own) => originOf(own, messages, attachments))
+  const stretches = hits.map(stretchesOf)
+  const asked = new Map(stretches.flat().map((stretch) => [nameOf(stretch), stretch]))
+  const rows = await selectOriginals(ctx.services.db, ctx.caller, [...asked.values()])
+  const found = [...asked.keys()].map(() => new Map<string, Original>())
+  for (const { stretch, message, attachment } of rows) {
+    const messages = found[stretch]
+    const original = messages?.get(message.id) ?? { message, files: [] }
+    if (attachment) original.files.push(attachment)
+    messages?.set(message.id, original)
+  }
+  const byName = new Map([...asked.keys()].map((name, index) => [name, found[index]]))
+  return stretches.map((own) =>
+    originOf(own.map(({ place, ...stretch }) => ({ place, originals: byName.get(nameOf(stretch))?.values() ?? [] }))),
+  )
 }
 
-function originOf(
-  stretches: readonly NamedStretch[],
-  messages: readonly SourceMessage[],
-  attachments: readonly AttachmentRow[],
-): Origin {
+function nameOf({ sessionId, after, through, within }: Stretch): string {
+  return `${sessionId} ${after} ${through} ${within}`
+}
+
+function originOf(parts: readonly { place: FilePlace | undefined; originals: Iterable<Original> }[]): Origin {
   const sources = new Map<string, FoundSource>()
-  for (const stretch of stretches) {
-    for (const message of messages) {
-      if (!contains(stretch, message)) continue
-      const source = placed(message, stretch.place, attachments)
+  const attachments = new Map<string, AttachmentRow>()
+  for (const { place, originals } of parts) {
+    for (const { message, files } of originals) {
+      const source = placed(message, place, files)
       const { id, attachmentId, page, sheet, slide } = source
       sources.set(JSON.stringify([id, attachmentId, page, sheet, slide]), source)
+      for (const file of files) attachments.set(file.id, file)
     }
   }
-  const ids = new Set([...sources.values()].map(({ id }) => id))
-  return {
-    sources: [...sources.values()],
-    attachments: attachments.filter(({ messageId }) => messageId !== null && ids.has(messageId)),
-  }
+  return { sources: [...sources.values()], attachments: [...attachments.values()] }
 }
 
 /** A place is believed if the message has that file. */
@@ -59,48 +70,22 @@ function placed(
   place: FilePlace | undefined,
   attachments: readonly AttachmentRow[],
 ): FoundSource {
-  const file = place && attachments.find((one) => one.messageId === message.id && one.sha256 === place.sha256)
+  const file = place && attachments.find(({ sha256 }) => sha256 === place.sha256)
   if (!file) return message
   const { sha256: _, ...position } = place
   return { ...message, attachmentId: file.id, ...position }
 }
 
-function contains(stretch: Stretch, message: SourceMessage): boolean {
-  return (
-    message.sessionId === stretch.sessionId &&
-    message.upstreamTimestamp > stretch.after &&
-    message.upstreamTimestamp <= stretch.through
-  )
-}
-
-function different(stretches: readonly NamedStretch[]): NamedStretch[] {
-  return [...new Map(stretches.map((one) => [`${one.sessionId} ${one.after} ${one.through}`, one])).values()]
-}
-
-/** Which parts of sessions each hit covers. */
-async function stretchesOf(ctx: Context, hits: readonly OwnHit[]): Promise<NamedStretch[][]> {
-  const unnamed = hits.filter(({ sources }) => sources === undefined)
-  const sessionIds = [...new Set(unnamed.map(({ session }) => session.id))]
-  const extractions = sessionIds.length > 0 ? await selectExtractions(ctx.services.db, ctx.caller, sessionIds) : []
-  return hits.map(({ hit, session, sources }) => {
-    if (sources) {
-      return sources.map(({ session: own, timestamp, place }) => ({
-        sessionId: own.id,
-        after: timestamp - 1,
-        through: timestamp,
-        ...(place && { place }),
-      }))
-    }
-    const covering = extractions.find(
-      ({ sessionId, afterTimestamp, throughTimestamp }) =>
-        sessionId === session.id && hit.timestamp > afterTimestamp && hit.timestamp <= throughTimestamp,
-    )
-    return [
-      {
-        sessionId: session.id,
-        after: covering?.afterTimestamp ?? -1,
-        through: covering?.throughTimestamp ?? Number.MAX_SAFE_INTEGER,
-      },
-    ]
-  })
+/** Which parts of sessions a hit covers. */
+function stretchesOf({ hit, session, sources }: OwnHit): NamedStretch[] {
+  if (!sources) {
+    return [{ sessionId: session.id, after: -1, through: Number.MAX_SAFE_INTEGER, within: hit.timestamp }]
+  }
+  return sources.map(({ session: own, timestamp, place }) => ({
+    sessionId: own.id,
+    after: timestamp - 1,
+    through: timestamp,
+    within: null,
+    ...(place && { place }),
+  }))
 }

@@ -46,32 +46,32 @@ const inSession = sql`s.user_id = ${sql.placeholder('userId')} and s.scope_id = 
 const inTime = sql`m.upstream_timestamp between ${sql.placeholder('from')}::bigint and ${sql.placeholder('to')}::bigint`
 
 /** What is not relayed is little, and there is an index of it. */
-const unrelayed = preparedOn((db) =>
+const unrelayed = sql`(select m.*, s.upstream_session_id from batches b
+  join sessions s on s.user_id = b.user_id and s.id = b.session_id
+  join messages m on m.user_id = b.user_id and m.batch_id = b.id
+  where b.user_id = ${sql.placeholder('userId')} and b.state <> 'relayed' and b.action = 'add' and ${inSession} and ${inTime}
+  order by b.created_at desc, m.position desc limit ${sql.raw(`${MOST_MESSAGES}`)})`
+
+/** From the sessions that were written to last. */
+const unextracted = sql`(select m.*, s.upstream_session_id
+  from (select * from sessions s where ${inSession} and s.last_upstream_timestamp > s.extracted_through
+    order by s.last_activity_at desc limit ${sql.raw(`${MOST_MESSAGES}`)}) s
+  cross join lateral (select * from messages m
+    where m.user_id = s.user_id and m.session_id = s.id and m.upstream_timestamp > s.extracted_through and ${inTime}
+    order by m.upstream_timestamp desc limit ${sql.raw(`${MOST_MESSAGES}`)}) m
+  order by m.upstream_timestamp desc limit ${sql.raw(`${MOST_MESSAGES}`)})`
+
+const unrelayedStatement = preparedOn((db) =>
   db
     .select(columns)
-    .from(
-      sql`(select m.*, s.upstream_session_id from batches b
-          join sessions s on s.user_id = b.user_id and s.id = b.session_id
-          join messages m on m.user_id = b.user_id and m.batch_id = b.id
-          where b.user_id = ${sql.placeholder('userId')} and b.state <> 'relayed' and b.action = 'add' and ${inSession} and ${inTime}
-          order by b.created_at desc, m.position desc limit ${sql.raw(`${MOST_MESSAGES}`)}) m`,
-    )
+    .from(sql`${unrelayed} m`)
     .prepare('ledger_unrelayed'),
 )
 
-/** From the sessions that were written to last. */
-const unextracted = preparedOn((db) =>
+const unextractedStatement = preparedOn((db) =>
   db
     .select(columns)
-    .from(
-      sql`(select m.*, s.upstream_session_id
-          from (select * from sessions s where ${inSession} and s.last_upstream_timestamp > s.extracted_through
-            order by s.last_activity_at desc limit ${sql.raw(`${MOST_MESSAGES}`)}) s
-          cross join lateral (select * from messages m
-            where m.user_id = s.user_id and m.session_id = s.id and m.upstream_timestamp > s.extracted_through and ${inTime}
-            order by m.upstream_timestamp desc limit ${sql.raw(`${MOST_MESSAGES}`)}) m
-          order by m.upstream_timestamp desc limit ${sql.raw(`${MOST_MESSAGES}`)}) m`,
-    )
+    .from(sql`(${unrelayed} union all ${unextracted}) m`)
     .prepare('ledger_unextracted'),
 )
 
@@ -81,10 +81,10 @@ function parameters({ userId }: Owner, { scopeId, sessionIds, from, to }: Ledger
 
 /** Newest messages that are stored here and that the backend has not taken. */
 export async function selectUnrelayed(db: Database, owner: Owner, range: LedgerRange): Promise<LedgerMessage[]> {
-  return await unrelayed(db).execute(parameters(owner, range))
+  return await unrelayedStatement(db).execute(parameters(owner, range))
 }
 
-/** Newest messages of which the backend has made no memory, taken or not. */
+/** The same, and the newest messages of which the backend has made no memory although it has taken them. One may come twice. */
 export async function selectUnextracted(db: Database, owner: Owner, range: LedgerRange): Promise<LedgerMessage[]> {
-  return await unextracted(db).execute(parameters(owner, range))
+  return await unextractedStatement(db).execute(parameters(owner, range))
 }

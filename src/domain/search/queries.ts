@@ -1,9 +1,9 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
-import { extractions } from '../../db/schema/extractions.ts'
+import { attachments } from '../../db/schema/attachments.ts'
 import { sessions } from '../../db/schema/sessions.ts'
 import { userResources } from '../../db/schema/user-resources.ts'
-import { textArray } from '../attachments/queries.ts'
+import { type AttachmentRow, textArray } from '../attachments/queries.ts'
 import type { Owner } from '../context.ts'
 
 const knownSessions = preparedOn((db) =>
@@ -61,13 +61,15 @@ export async function selectResourceSessionNames(db: Database, owner: Owner, sco
   return rows.map(({ name }) => name)
 }
 
-/** Stretches of a session's upstream timestamps, each a pair of bounds. */
+/** A stretch of a session's upstream timestamps. */
 export interface Stretch {
   readonly sessionId: string
   /** Exclusive. */
   readonly after: number
   /** Inclusive. */
   readonly through: number
+  /** If an extraction covers this time, its stretch is meant instead. */
+  readonly within: number | null
 }
 
 export interface SourceMessage {
@@ -81,52 +83,64 @@ export interface SourceMessage {
 /** So many messages of one stretch are named as sources, the newest. */
 const MAX_SOURCES = 50
 
-const messagesInStretches = preparedOn((db) =>
-  db
+const originals = preparedOn((db) => {
+  const userId = sql.placeholder('userId')
+  return db
     .select({
-      id: sql<string>`m.id`,
-      sessionId: sql<string>`m.session_id`,
-      senderId: sql<string>`m.sender_id`,
-      timestamp: sql<number>`m.timestamp`.mapWith(Number),
-      upstreamTimestamp: sql<number>`m.upstream_timestamp`.mapWith(Number),
+      stretch: sql<number>`asked.number - 1`.mapWith(Number),
+      message: {
+        id: sql<string>`m.id`,
+        sessionId: sql<string>`m.session_id`,
+        senderId: sql<string>`m.sender_id`,
+        timestamp: sql<number>`m.timestamp`.mapWith(Number),
+        upstreamTimestamp: sql<number>`m.upstream_timestamp`.mapWith(Number),
+      },
+      attachment: attachments,
     })
     .from(
-      sql`unnest(${sql.placeholder('sessionIds')}::text[], ${sql.placeholder('afters')}::bigint[], ${sql.placeholder('throughs')}::bigint[])
-        as stretch(session_id, after, through)
+      sql`unnest(${sql.placeholder('sessionIds')}::text[], ${sql.placeholder('afters')}::bigint[],
+          ${sql.placeholder('throughs')}::bigint[], ${sql.placeholder('withins')}::bigint[])
+          with ordinality as asked(session_id, after, through, within, number)
+        left join lateral (
+          select after_timestamp, through_timestamp from extractions e
+          where e.user_id = ${userId} and e.session_id = asked.session_id
+            and e.after_timestamp < asked.within and e.through_timestamp >= asked.within
+          order by e.through_timestamp
+          limit 1
+        ) covering on true
         cross join lateral (
           select * from messages
-          where messages.user_id = ${sql.placeholder('userId')} and messages.session_id = stretch.session_id
-            and messages.upstream_timestamp > stretch.after and messages.upstream_timestamp <= stretch.through
+          where messages.user_id = ${userId} and messages.session_id = asked.session_id
+            and messages.upstream_timestamp > coalesce(covering.after_timestamp, asked.after)
+            and messages.upstream_timestamp <= coalesce(covering.through_timestamp, asked.through)
           order by messages.upstream_timestamp desc
           limit ${MAX_SOURCES}
         ) m`,
     )
-    .orderBy(sql`m.upstream_timestamp`)
-    .prepare('messages_in_stretches'),
-)
+    .leftJoin(
+      attachments,
+      and(eq(attachments.userId, userId), sql`${attachments.messageId} = m.id`, eq(attachments.state, 'stored')),
+    )
+    .orderBy(sql`m.upstream_timestamp`, attachments.createdAt, attachments.id)
+    .prepare('originals')
+})
 
-/** The messages that lie in any of the stretches, oldest first, each possibly more than once. */
-export function selectMessagesIn(db: Database, owner: Owner, stretches: readonly Stretch[]): Promise<SourceMessage[]> {
-  if (stretches.length === 0) return Promise.resolve([])
-  return messagesInStretches(db).execute({
+/** The messages that lie in each of the stretches, which go by their index, oldest first; a message with more than one file once for each. */
+export async function selectOriginals(
+  db: Database,
+  owner: Owner,
+  stretches: readonly Stretch[],
+): Promise<{ stretch: number; message: SourceMessage; attachment: AttachmentRow | null }[]> {
+  if (stretches.length === 0) return []
+  return await originals(db).execute({
     userId: owner.userId,
     sessionIds: textArray(stretches.map(({ sessionId }) => sessionId)),
     afters: numberArray(stretches.map(({ after }) => after)),
     throughs: numberArray(stretches.map(({ through }) => through)),
+    withins: numberArray(stretches.map(({ within }) => within)),
   })
 }
 
-function numberArray(values: readonly number[]): string {
-  return `{${values.join(',')}}`
-}
-
-/** The extractions of the given sessions, oldest first. */
-export function selectExtractions(db: Database, owner: Owner, sessionIds: readonly string[]) {
-  return db
-    .select()
-    .from(extractions)
-    .where(
-      and(eq(extractions.userId, owner.userId), sql`${extractions.sessionId} = any(${textArray(sessionIds)}::text[])`),
-    )
-    .orderBy(asc(extractions.throughTimestamp))
+function numberArray(values: readonly (number | null)[]): string {
+  return `{${values.map(String).join(',')}}`
 }

@@ -24,11 +24,9 @@ export interface LedgerHit {
  */
 export async function readLedger(ctx: Context, range: LedgerRange): Promise<LedgerMessage[]> {
   const { db, backend } = ctx.services
-  const [unrelayed, unextracted] = await Promise.all([
-    selectUnrelayed(db, ctx.caller, range),
-    backend.findsUnflushed ? [] : selectUnextracted(db, ctx.caller, range),
-  ])
-  return [...new Map([...unrelayed, ...unextracted].map((message) => [message.id, message])).values()]
+  if (backend.findsUnflushed) return selectUnrelayed(db, ctx.caller, range)
+  const messages = await selectUnextracted(db, ctx.caller, range)
+  return [...new Map(messages.map((message) => [message.id, message])).values()]
 }
 
 /** Those of the messages that answer the query by their words, or by the names of their files; best first, as pending hits. */

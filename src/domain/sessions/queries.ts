@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, inArray, isNull, lt, max, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
-import { keptRow } from '../../db/kept-rows.ts'
+import { constantRow } from '../../db/kept-rows.ts'
 import { batches } from '../../db/schema/batches.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { scopes } from '../../db/schema/scopes.ts'
@@ -30,7 +30,7 @@ const scopeBySpace = preparedOn((db) =>
 
 export function findScope(db: Database, { userId }: Owner, { appId, projectId }: Space): Promise<ScopeRow | undefined> {
   const place = { userId, appId, projectId }
-  return keptRow(db, `scope ${JSON.stringify(place)}`, async () => (await scopeBySpace(db).execute(place))[0])
+  return constantRow(db, `scope ${JSON.stringify(place)}`, async () => (await scopeBySpace(db).execute(place))[0])
 }
 
 /** Nothing happens if the scope is there already. */
@@ -45,6 +45,22 @@ export async function insertScope(
     .onConflictDoNothing()
 }
 
+const lockStatement = preparedOn((db) =>
+  db
+    .insert(sessions)
+    .values({
+      id: sql.placeholder('id'),
+      userId: idUnlessErased({ userId: sql.placeholder('userId') }),
+      scopeId: sql.placeholder('scopeId'),
+      externalId: sql.placeholder('externalId'),
+      kind: sql.placeholder('kind'),
+      upstreamSessionId: sql.placeholder('upstreamSessionId'),
+    })
+    .onConflictDoUpdate({ target: [sessions.scopeId, sessions.externalId], set: { lastActivityAt: sql`now()` } })
+    .returning()
+    .prepare('lock_session'),
+)
+
 /**
  * The live session of that name, made if need be, and locked until the transaction ends: adds to one session take
  * their timestamps one after the other.
@@ -54,11 +70,7 @@ export async function lockSession(
   owner: Owner,
   session: { id: string; scopeId: string; externalId: string; kind: SessionKind; upstreamSessionId: string },
 ): Promise<SessionRow> {
-  const [row] = await tx
-    .insert(sessions)
-    .values({ ...session, userId: idUnlessErased(owner) })
-    .onConflictDoUpdate({ target: [sessions.scopeId, sessions.externalId], set: { lastActivityAt: sql`now()` } })
-    .returning()
+  const [row] = await lockStatement(tx).execute({ ...session, userId: owner.userId })
   if (!row) throw new Error('The session was neither found nor made.')
   return row
 }
@@ -89,13 +101,47 @@ export async function setLastUpstreamTimestamp(
     .where(and(eq(sessions.userId, owner.userId), eq(sessions.id, sessionId)))
 }
 
+const insertStatement = preparedOn((db) => {
+  const [userId, sessionId, batchId] = [sql.placeholder('userId'), sql.placeholder('sessionId'), sql.placeholder('batchId')]
+  const moved = db.$with('moved', { id: sql`id` }).as(
+    sql`update sessions set last_upstream_timestamp = ${sql.placeholder('last')}
+      where user_id = ${userId} and id = ${sessionId} returning id`,
+  )
+  const made = db.$with('made', { id: sql`id` }).as(
+    sql`insert into messages (id, user_id, session_id, batch_id, position, role, sender_id, sender_name, "timestamp",
+        upstream_timestamp, content, tool_calls, tool_call_id, tokens, metadata)
+      select m.id, ${userId}, ${sessionId}, ${batchId}, m.position, m.role, m.sender_id, m.sender_name, m."timestamp",
+        m.upstream_timestamp, m.content, m.tool_calls, m.tool_call_id, m.tokens, m.metadata
+        from jsonb_populate_recordset(null::messages, ${sql.placeholder('messages')}::jsonb) m
+      returning id`,
+  )
+  return db
+    .with(moved, made)
+    .select({ one: sql<number>`1` })
+    .from(sql`(select 1) as one`)
+    .prepare('insert_messages')
+})
+
+/** Messages of a batch in their order, and the session's last upstream timestamp, which is that of the last of them. */
 export async function insertMessages(
   tx: Database,
   owner: Owner,
   place: { sessionId: string; batchId: string },
   rows: readonly NewMessage[],
 ): Promise<void> {
-  await tx.insert(messages).values(rows.map((row) => ({ ...row, ...place, userId: owner.userId })))
+  const last = rows.at(-1)?.upstreamTimestamp ?? 0
+  await insertStatement(tx).execute({ ...place, userId: owner.userId, last, messages: JSON.stringify(rows.map(asColumns)) })
+}
+
+function asColumns({ senderId, senderName, upstreamTimestamp, toolCalls, toolCallId, ...rest }: NewMessage) {
+  return {
+    ...rest,
+    sender_id: senderId,
+    sender_name: senderName,
+    upstream_timestamp: upstreamTimestamp,
+    tool_calls: toolCalls,
+    tool_call_id: toolCallId,
+  }
 }
 
 /** Moves a batch's messages to times behind all others of their session. */

@@ -1,4 +1,4 @@
-import { type Database, inTransaction } from '../../db/database.ts'
+import { type Database, inTransaction, together } from '../../db/database.ts'
 import type { StoredItem } from '../../db/schema/messages.ts'
 import type { SessionKind } from '../../db/schema/sessions.ts'
 import { step } from '../../observability/steps.ts'
@@ -16,7 +16,6 @@ import {
   type NewMessage,
   type ScopeRow,
   type SessionRow,
-  setLastUpstreamTimestamp,
 } from './queries.ts'
 import type { ResolvedMessage } from './resolve-content.ts'
 
@@ -115,9 +114,11 @@ export async function storePlanned(tx: Database, ctx: Context, batch: PlannedBat
   const rows = withUpstreamTimestamps(batch.rows, session.lastUpstreamTimestamp)
   const position = rows.at(-1)?.upstreamTimestamp ?? 0
   const stored = { id, session, position, messageIds: rows.map((row) => row.id), attachments }
-  await insertStored(tx, ctx, stored, rows)
+  await together(
+    insertStored(tx, ctx, stored, rows),
+    ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id }),
+  )
   await insertShared(tx, ctx.caller, batch.shared)
-  await ctx.services.jobs.enqueue(tx, { name: 'relay-session', sessionId: session.id })
   return stored
 }
 
@@ -156,7 +157,6 @@ async function insertStored(
       throw new Error('An attachment was swept while its batch was not.')
     }
   }
-  await setLastUpstreamTimestamp(tx, ctx.caller, session.id, position)
 }
 
 function planMessage(ctx: Context, batchId: string, { input, items, tokens, metadata }: ResolvedMessage) {

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, type Placeholder, sql } from 'drizzle-orm'
 import { type Database, preparedOn } from '../../db/database.ts'
 import { keptRow } from '../../db/kept-rows.ts'
 import { userKeys } from '../../db/schema/user-keys.ts'
@@ -13,7 +13,7 @@ type NewKey = Pick<UserKeyRow, 'id' | 'hash' | 'prefix'>
  * The owner's id as a value to insert: null, which is refused, if they are erased. Locks them as a foreign key does, so that an erasure
  * waits for this transaction, or this one for it.
  */
-export function idUnlessErased(owner: Owner) {
+export function idUnlessErased(owner: Owner | { readonly userId: Placeholder }) {
   return sql<string>`(select id from users where id = ${owner.userId} and erased_at is null for key share)`
 }
 
