@@ -61,18 +61,10 @@ const unextracted = sql`(select m.*, s.upstream_session_id
     order by m.upstream_timestamp desc limit ${sql.raw(`${MOST_MESSAGES}`)}) m
   order by m.upstream_timestamp desc limit ${sql.raw(`${MOST_MESSAGES}`)})`
 
-const unrelayedStatement = preparedOn((db) =>
-  db
-    .select(columns)
-    .from(sql`${unrelayed} m`)
-    .prepare('ledger_unrelayed'),
-)
+const unrelayedStatement = preparedOn((db) => db.select(columns).from(sql`${unrelayed} m`).prepare('ledger_unrelayed'))
 
 const unextractedStatement = preparedOn((db) =>
-  db
-    .select(columns)
-    .from(sql`(${unrelayed} union all ${unextracted}) m`)
-    .prepare('ledger_unextracted'),
+  db.select(columns).from(sql`(${unrelayed} union all ${unextracted}) m`).prepare('ledger_unextracted'),
 )
 
 function parameters({ userId }: Owner, { scopeId, sessionIds, from, to }: LedgerRange) {

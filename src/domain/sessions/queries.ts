@@ -102,7 +102,11 @@ export async function setLastUpstreamTimestamp(
 }
 
 const insertStatement = preparedOn((db) => {
-  const [userId, sessionId, batchId] = [sql.placeholder('userId'), sql.placeholder('sessionId'), sql.placeholder('batchId')]
+  const [userId, sessionId, batchId] = [
+    sql.placeholder('userId'),
+    sql.placeholder('sessionId'),
+    sql.placeholder('batchId'),
+  ]
   const moved = db.$with('moved', { id: sql`id` }).as(
     sql`update sessions set last_upstream_timestamp = ${sql.placeholder('last')}
       where user_id = ${userId} and id = ${sessionId} returning id`,
@@ -115,11 +119,7 @@ const insertStatement = preparedOn((db) => {
         from jsonb_populate_recordset(null::messages, ${sql.placeholder('messages')}::jsonb) m
       returning id`,
   )
-  return db
-    .with(moved, made)
-    .select({ one: sql<number>`1` })
-    .from(sql`(select 1) as one`)
-    .prepare('insert_messages')
+  return db.with(moved, made).select({ one: sql<number>`1` }).from(sql`(select 1) as one`).prepare('insert_messages')
 })
 
 /** Messages of a batch in their order, and the session's last upstream timestamp, which is that of the last of them. */
@@ -130,7 +130,12 @@ export async function insertMessages(
   rows: readonly NewMessage[],
 ): Promise<void> {
   const last = rows.at(-1)?.upstreamTimestamp ?? 0
-  await insertStatement(tx).execute({ ...place, userId: owner.userId, last, messages: JSON.stringify(rows.map(asColumns)) })
+  await insertStatement(tx).execute({
+    ...place,
+    userId: owner.userId,
+    last,
+    messages: JSON.stringify(rows.map(asColumns)),
+  })
 }
 
 function asColumns({ senderId, senderName, upstreamTimestamp, toolCalls, toolCallId, ...rest }: NewMessage) {

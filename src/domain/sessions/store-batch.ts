@@ -10,13 +10,7 @@ import { GatewayError } from '../errors.ts'
 import { createId, createObjectKey, createUpstreamName } from '../ids.ts'
 import { insertBatch, storeReceivedBatch } from '../relay/queries.ts'
 import { discardReceiving } from './discard-batch.ts'
-import {
-  insertMessages,
-  lockSession,
-  type NewMessage,
-  type ScopeRow,
-  type SessionRow,
-} from './queries.ts'
+import { insertMessages, lockSession, type NewMessage, type ScopeRow, type SessionRow } from './queries.ts'
 import type { ResolvedMessage } from './resolve-content.ts'
 
 export interface StoredAttachment extends NewAttachment {
