@@ -171,7 +171,9 @@ export async function advanceBatch(
   const { id, state, attempts } = mark
   const { settleMs } = change
   const rows = await advanceStatement(db).execute({
-    ...{ id, state, attempts },
+    id,
+    state,
+    attempts,
     newState: change.state,
     newAttempts: change.attempts ?? null,
     reason: change.reason,

@@ -10,7 +10,8 @@ import { GatewayError } from '../errors.ts'
 import { createId, createObjectKey, createUpstreamName } from '../ids.ts'
 import { insertBatch, storeReceivedBatch } from '../relay/queries.ts'
 import { discardReceiving } from './discard-batch.ts'
-import { insertMessages, lockSession, type NewMessage, type ScopeRow, type SessionRow } from './queries.ts'
+import { insertMessages } from './message-queries.ts'
+import { lockSession, type NewMessage, type ScopeRow, type SessionRow } from './queries.ts'
 import type { ResolvedMessage } from './resolve-content.ts'
 
 export interface StoredAttachment extends NewAttachment {
