@@ -6,7 +6,7 @@ import { drizzle } from 'drizzle-orm/pglite'
 import type { DatabaseConnection } from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { keepRows } from './kept-rows.ts'
-import { parseAlike, parsers } from './pglite-parsers.ts'
+import { parsers, prepareStatements } from './pglite-statements.ts'
 import * as schema from './schema/index.ts'
 
 export interface PgliteConnection extends DatabaseConnection {
@@ -33,7 +33,7 @@ export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob
       parsers,
       postgresqlconf: ['shared_buffers=16MB'],
     })
-    parseAlike(client)
+    prepareStatements(client)
     const db = drizzle(client, { schema })
     keepRows(db, client)
     const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
