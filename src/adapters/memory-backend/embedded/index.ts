@@ -88,7 +88,7 @@ function allProgress(parts: readonly (BackgroundProgress | undefined)[]): Backgr
 
 /**
  * The memory backend inside this process, on the gateway's own database: keeps what was said and what files say, and
- * finds it by its words. Files are read in a process of their own, which starts with the first file and ends with
+ * finds it by its words. Files are read in processes of their own, which start when there are files and end with
  * `close`.
  */
 export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBackend {

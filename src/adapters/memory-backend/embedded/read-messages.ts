@@ -61,14 +61,15 @@ export async function readMessages(
 ): Promise<ReadMessages> {
   const files = messages.flatMap(({ items }) => items.flatMap((item) => (item.type === 'file' ? [item.file] : [])))
   const { descriptions, end } = await beginReading(context, partition, messages, files, signal)
+  const readFile = async (file: BackendFile) => {
+    const [first, ...rest] = await context.reader.read(file, partition, signal)
+    const described = descriptions.get(file)
+    return [described === undefined ? first : { ...first, text: `${first.text}\n${described}` }, ...rest]
+  }
   try {
     const read: MessageContent[] = []
-    for (const message of messages) {
-      read.push({
-        timestamp: message.timestamp,
-        content: await readMessage(message, context.reader, descriptions, signal),
-      })
-    }
+    for (const message of messages)
+      read.push({ timestamp: message.timestamp, content: await readMessage(message, readFile, signal) })
     return { read, end }
   } catch (error) {
     end()
@@ -118,14 +119,13 @@ async function describeFiles(
 
 async function readMessage(
   message: BackendMessage,
-  reader: FileReader,
-  descriptions: Descriptions,
+  readFile: (file: BackendFile) => Promise<readonly EnginePart[]>,
   signal: AbortSignal | undefined,
 ): Promise<EngineContent> {
   const parts: EnginePart[] = []
   for (const item of message.items) {
     throwIfGivenUp(signal)
-    if (item.type === 'file') parts.push(...(await readFile(item.file, reader, descriptions, signal)))
+    if (item.type === 'file') parts.push(...(await readFile(item.file)))
     else if (item.text.trim() !== '')
       parts.push({ text: cutText(cleanText(item.text.slice(0, MOST_CHARACTERS)), MOST_CHARACTERS) })
   }
@@ -134,15 +134,4 @@ async function readMessage(
     if (text !== undefined) parts.push({ text })
   }
   return { speaker: cleanText(message.senderName), role: message.role, parts }
-}
-
-async function readFile(
-  file: BackendFile,
-  reader: FileReader,
-  descriptions: Descriptions,
-  signal: AbortSignal | undefined,
-): Promise<readonly EnginePart[]> {
-  const [first, ...rest] = await reader.read(file, signal)
-  const described = descriptions.get(file)
-  return [described === undefined ? first : { ...first, text: `${first.text}\n${described}` }, ...rest]
 }
