@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { openLocalEmbedding } from '../src/adapters/embedding-model/local/local-embedding.ts'
 import { createOpenAiCompatibleEmbedding } from '../src/adapters/embedding-model/openai-compatible.ts'
 import { UNRELATED } from '../src/adapters/memory-backend/embedded/embeddings/background-similarity.ts'
 import { migratePglite } from '../src/db/migrate.ts'
@@ -12,30 +13,41 @@ import { preparedModel } from './retrieval/prepared-model.ts'
 import { type Finder, header, line, measure, table } from './retrieval/recall.ts'
 
 // How many of the turns that answer a question are among the first that a search finds (evidence recall).
-//   npm run bench:retrieval -- DIR [--ablation] [--embedding-url URL --embedding-model NAME]     or RETRIEVAL_DATA=DIR
+//   npm run bench:retrieval -- DIR [--ablation] [--embedding-url URL --embedding-model NAME | --embedding-folder FOLDER]     or RETRIEVAL_DATA=DIR
 // The engine runs in this process on a database in memory, without any model; the same data give the same figures. With an embedding model (any server with
-// OpenAI's `/embeddings`; bench/embedding-server.py is one) it is measured again.
+// OpenAI's `/embeddings`; bench/embedding-server.py is one; or weights in a folder) it is measured again.
 
-function argumentsGiven(): { conversations: Conversation[]; ablation: boolean; model: EmbeddingModel | undefined } {
+async function argumentsGiven() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       ablation: { type: 'boolean', default: false },
       'embedding-url': { type: 'string' },
       'embedding-model': { type: 'string', default: 'default' },
+      'embedding-folder': { type: 'string' },
     },
   })
   const directory = positionals[0] ?? process.env.RETRIEVAL_DATA
-  const { 'embedding-url': baseUrl, 'embedding-model': name } = values
-  const options = { model: name, apiKey: process.env.EMBEDDING_API_KEY, timeoutMs: 300_000 }
-  const model = baseUrl === undefined ? undefined : createOpenAiCompatibleEmbedding({ ...options, baseUrl })
+  const { 'embedding-url': baseUrl, 'embedding-model': name, 'embedding-folder': folder } = values
   try {
     if (directory === undefined) throw new Error('Which folder? npm run bench:retrieval -- DIR, or RETRIEVAL_DATA=DIR')
-    return { conversations: readConversations(directory), ablation: values.ablation, model }
+    const conversations = readConversations(directory)
+    return { conversations, ablation: values.ablation, model: await openModel(name, baseUrl, folder) }
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${FORMAT}`)
     process.exit(1)
   }
+}
+
+async function openModel(
+  model: string,
+  baseUrl: string | undefined,
+  folder: string | undefined,
+): Promise<EmbeddingModel | undefined> {
+  const timeoutMs = 300_000
+  if (folder !== undefined) return openLocalEmbedding({ folder, timeoutMs })
+  const options = { model, apiKey: process.env.EMBEDDING_API_KEY, timeoutMs }
+  return baseUrl === undefined ? undefined : createOpenAiCompatibleEmbedding({ ...options, baseUrl })
 }
 
 function baseline(tokens: Tokens): Finder {
@@ -49,7 +61,7 @@ function baseline(tokens: Tokens): Finder {
 
 const print = (lines: readonly string[]) => console.log(`${lines.join('\n')}\n`)
 
-const { conversations, ablation, model } = argumentsGiven()
+const { conversations, ablation, model } = await argumentsGiven()
 const count = (of: (conversation: Conversation) => readonly unknown[]) =>
   conversations.reduce((sum, conversation) => sum + of(conversation).length, 0)
 print([

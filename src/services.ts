@@ -1,4 +1,6 @@
 import { mkdirSync } from 'node:fs'
+import { openLocalEmbedding } from './adapters/embedding-model/local/local-embedding.ts'
+import { ModelFolderError } from './adapters/embedding-model/local/model-folder.ts'
 import { createOpenAiCompatibleEmbedding } from './adapters/embedding-model/openai-compatible.ts'
 import type { EngineModels } from './adapters/memory-backend/embedded/facts/engine-models.ts'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
@@ -11,6 +13,7 @@ import { createLocalObjectStore } from './adapters/object-store/local.ts'
 import { createS3ObjectStore } from './adapters/object-store/s3.ts'
 import { createHttpWebhookSender } from './adapters/webhook-sender/http.ts'
 import type { Config, ObjectStoreConfig } from './config/config.ts'
+import type { ModelFolder, ModelServer } from './config/engine.ts'
 import { ConfigError } from './config/env.ts'
 import { readPlans } from './config/plans.ts'
 import { type DatabaseConnection, timeQueries } from './db/database.ts'
@@ -36,6 +39,7 @@ import { watchLoad } from './observability/load.ts'
 import type { Log } from './observability/logger.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { withTimedMethods } from './observability/timings.ts'
+import type { EmbeddingModel } from './ports/embedding-model.ts'
 import type { MemoryBackend } from './ports/memory-backend.ts'
 import type { ModelProvider } from './ports/model-provider.ts'
 import type { ObjectStore } from './ports/object-store.ts'
@@ -93,7 +97,8 @@ export async function createServices(config: Config, options: ServiceOptions): P
   opened.defer(() => chatModel?.close())
   const transcription = config.engine.transcription && createTranscriptionModel(config.engine.transcription)
   opened.defer(() => transcription?.close())
-  const backend = openBackend(config, database, log, { isBusy, models: { chat: chatModel, transcription, events } })
+  const models = { chat: chatModel, transcription, events }
+  const backend = await openBackend(config, database, log, { isBusy, models })
   opened.defer(() => backend.close())
   await warnIfAway(backend, log)
   const modelGateway = opened.adopt(createModelGateway(config.models, log), (gateway) => gateway.close())
@@ -208,12 +213,12 @@ function openObjectStore(config: ObjectStoreConfig): ObjectStore {
   return config.kind === 'local' ? createLocalObjectStore({ root: config.dir }) : createS3ObjectStore(config)
 }
 
-function openBackend(
+async function openBackend(
   config: Config,
   database: DatabaseConnection,
   log: Log,
   { models, isBusy }: { models: Omit<EngineModels, 'tokensPerDay'>; isBusy: () => boolean },
-): MemoryBackend {
+): Promise<MemoryBackend> {
   const { backend, engine } = config
   if (backend.kind === 'everos') return createEverosBackend(backend)
   mkdirSync(config.readingDir, { recursive: true, mode: 0o700 })
@@ -222,7 +227,7 @@ function openBackend(
   if (missing.length > 0) {
     throw new ConfigError(`OCR_LANGUAGES: what reads them is not installed: npm install ${missing.join(' ')}`)
   }
-  const model = engine.embedding && createOpenAiCompatibleEmbedding(engine.embedding)
+  const model = engine.embedding && (await openEmbedding(engine.embedding))
   return createEmbeddedBackend({
     db: database.db,
     logger: log,
@@ -232,6 +237,15 @@ function openBackend(
     models: { ...models, tokensPerDay: engine.extractionTokensPerDay },
     ...(model && { embedding: { model, withOwnSession: database.withOwnSession } }),
   })
+}
+
+async function openEmbedding(embedding: ModelServer | ModelFolder): Promise<EmbeddingModel> {
+  if ('model' in embedding) return createOpenAiCompatibleEmbedding(embedding)
+  try {
+    return await openLocalEmbedding(embedding)
+  } catch (error) {
+    throw error instanceof ModelFolderError ? new ConfigError(`EMBEDDING_MODEL: ${error.message}`) : error
+  }
 }
 
 /** The gateway takes uploads also while its backend is away, so this is no reason not to start. */

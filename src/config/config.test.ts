@@ -30,14 +30,18 @@ function exampleSettings(): [string, string][] {
 }
 
 describe('EMBEDDING_MODEL', () => {
-  test.each(['/models/minilm', './minilm', '~/minilm', 'minilm.onnx', 'minilm.gguf'])('no file: %s', (model) => {
+  test.each(['~/minilm', 'minilm.onnx', '/models/minilm/model.onnx', 'minilm.gguf'])('no file: %s', (model) => {
     expect(faultsOf({ EMBEDDING_MODEL: model })).toEqual([
-      expect.stringMatching(/^EMBEDDING_MODEL: is a file: .*EMBEDDING_BASE_URL$/),
+      expect.stringMatching(/^EMBEDDING_MODEL: must be the name of a model, or the path of a folder/),
     ])
   })
 
+  test.each(['/models/minilm', './minilm', '../minilm'])('a folder: %s', (folder) => {
+    expect(load({ EMBEDDING_MODEL: folder }).engine.embedding).toEqual({ folder, timeoutMs: 10_000 })
+  })
+
   test.each(['text-embedding-3-small', 'BAAI/bge-m3', 'nomic-embed-text:v1.5'])('a name: %s', (model) => {
-    expect(load({ EMBEDDING_MODEL: model }).engine.embedding?.model).toBe(model)
+    expect(load({ EMBEDDING_MODEL: model }).engine.embedding).toMatchObject({ model })
   })
 })
 

@@ -8,9 +8,16 @@ export interface ModelServer {
   readonly timeoutMs: number
 }
 
+/** A model whose weights lie in a folder, in ONNX. */
+export interface ModelFolder {
+  readonly folder: string
+  /** For one text. */
+  readonly timeoutMs: number
+}
+
 export interface EngineConfig {
   /** Undefined: search goes by words alone. */
-  readonly embedding: ModelServer | undefined
+  readonly embedding: ModelServer | ModelFolder | undefined
   /** Undefined: sounds are not transcribed. */
   readonly transcription: ModelServer | undefined
   /** What the chat model may cost for one user's memory in a day. */
@@ -24,15 +31,7 @@ export interface EngineConfig {
 export function engineConfig(env: Env): EngineConfig {
   const { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: apiKey } = env
   return {
-    embedding: env.EMBEDDING_MODEL
-      ? {
-          model: env.EMBEDDING_MODEL,
-          baseUrl: env.EMBEDDING_BASE_URL ?? baseUrl,
-          // A key goes only to the server that it is for.
-          apiKey: env.EMBEDDING_API_KEY ?? (env.EMBEDDING_BASE_URL ? undefined : apiKey),
-          timeoutMs: env.EMBEDDING_TIMEOUT_MS,
-        }
-      : undefined,
+    embedding: embeddingConfig(env),
     transcription: env.TRANSCRIPTION_MODEL
       ? { model: env.TRANSCRIPTION_MODEL, baseUrl, apiKey, timeoutMs: env.CHAT_TIMEOUT_MS }
       : undefined,
@@ -40,4 +39,14 @@ export function engineConfig(env: Env): EngineConfig {
     ocrLanguages: env.OCR_LANGUAGES?.split('+') ?? [],
     keepGps: env.KEEP_GPS,
   }
+}
+
+function embeddingConfig(env: Env): ModelServer | ModelFolder | undefined {
+  const { EMBEDDING_MODEL: model, EMBEDDING_BASE_URL: ownUrl, EMBEDDING_API_KEY: ownKey } = env
+  const timeoutMs = env.EMBEDDING_TIMEOUT_MS
+  if (model === undefined) return undefined
+  if (/^\.{0,2}\//.test(model)) return { folder: model, timeoutMs }
+  // A key goes only to the server that it is for.
+  const apiKey = ownKey ?? (ownUrl ? undefined : env.OPENAI_API_KEY)
+  return { model, baseUrl: ownUrl ?? env.OPENAI_BASE_URL, apiKey, timeoutMs }
 }

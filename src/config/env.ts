@@ -59,10 +59,10 @@ export const envSchema = z.object({
   EMBEDDING_MODEL: z
     .string()
     .min(1)
-    .max(256)
+    .max(1_024)
     .refine(
-      (name) => !/^[.~]?\/|\.(?:onnx|gguf|safetensors)$/.test(name),
-      'is a file: the gateway runs no model itself. Name a model of a server with /embeddings, and the server in EMBEDDING_BASE_URL',
+      (name) => !/^~|\.(?:onnx|gguf|safetensors)$/.test(name),
+      'must be the name of a model, or the path of a folder that begins with / or ./ and has model.onnx and tokenizer.json',
     )
     .optional(),
   EMBEDDING_BASE_URL: httpUrl.optional(),

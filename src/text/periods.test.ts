@@ -38,12 +38,13 @@ describe('readTimes', () => {
   })
 
   it.each(['I may go', 'march on', 'a second', 'the last word', '个月'])('finds none in: %s', (text) => {
-    expect(readTimes(text, askedAt)).toEqual({ periods: [], rest: text })
+    expect(readTimes(text, askedAt)).toEqual({ periods: [], rest: text, dates: '', timeless: text })
   })
 
   it('cuts out pointers, and keeps dates', () => {
     expect(readTimes('tea last week', askedAt).rest.trim()).toBe('tea')
-    expect(readTimes('tea on 7 May', askedAt).rest).toContain('7 May')
+    expect(readTimes('tea on 7 May', askedAt)).toMatchObject({ rest: expect.stringContaining('7 May'), dates: '7 May' })
+    expect(readTimes('tea on 7 May', askedAt).timeless.trim()).toBe('tea on')
   })
 
   it('names a bounded number of times, whatever a text is full of', () => {

@@ -9,6 +9,10 @@ export interface TimeReading {
   readonly periods: readonly Period[]
   /** The text without pointers such as "last week", which say nothing else; dates stay. */
   readonly rest: string
+  /** The dates in it. */
+  readonly dates: string
+  /** And the text without either. */
+  readonly timeless: string
 }
 
 const DAY = 86_400_000
@@ -222,5 +226,5 @@ export function readTimes(text: string, askedAt: number): TimeReading {
       return ' '
     })
   }
-  return { periods, rest: dates.length > 0 ? `${rest} ${dates.join(' ')}` : rest }
+  return { periods, rest: [rest, ...dates].join(' '), dates: dates.join(' '), timeless: rest }
 }

@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
+import { deletePage } from '../../src/adapters/memory-backend/embedded/embeddings/forget-queries.ts'
 import { emptyBuffer, insertMemories, takeBuffered } from '../../src/adapters/memory-backend/embedded/queries.ts'
 import { type Database, inTransaction } from '../../src/db/database.ts'
-import { engineMemories, engineMessages } from '../../src/db/schema/index.ts'
+import { engineEmbeddings, engineMemories, engineMessages } from '../../src/db/schema/index.ts'
 import type { BackendMessage, BackendSession } from '../../src/ports/memory-backend.ts'
 import { engineOfFile, newEngineSession } from '../helpers/embedded-engine.ts'
 import { testDatabaseUrl } from '../helpers/test-database.ts'
@@ -76,5 +77,20 @@ describe.skipIf(!testDatabaseUrl)('forgetting while others write', () => {
       await emptyBuffer(tx, session, [1])
     })
     expect(await leftOf(session)).toEqual([0, 0])
+  })
+
+  it('leaves no vector of what two sessions say that are forgotten at once', async () => {
+    const session = newEngineSession()
+    const other = { ...session, sessionId: newEngineSession().sessionId }
+    const { projectId, senderId } = session
+    for (const each of [session, other]) await engine.backend.add(each, [say(each, 1)])
+    const { db } = engine.database
+    await db.update(engineMemories).set({ contentHash: 'owls' }).where(eq(engineMemories.projectId, projectId))
+    await db.insert(engineEmbeddings).values({ projectId, senderId, model: 'm', contentHash: 'owls', embedding: [1] })
+    await forgetDuring(session, async (tx) => {
+      expect(await deletePage(tx, other, other.sessionId, 500)).toBe(1)
+    })
+    expect(await leftOf(session)).toEqual([0, 1])
+    expect(await db.$count(engineEmbeddings, eq(engineEmbeddings.projectId, projectId))).toBe(0)
   })
 })

@@ -72,4 +72,19 @@ describe('plans of a search', () => {
       ).toEqual([])
     }
   })
+
+  it('looks up a time alone in the same index', async () => {
+    const owner = ownerOf(7)
+    statementsSoFar()
+    const { hits } = await backend.search({ ...owner, query: 'last month', topK: 10, askedAt: ASKED_AT })
+    expect(hits).toHaveLength(10)
+    for (const statement of statementsSoFar()) {
+      const scans = scansOf((await planOf(database.db, statement, 'generic')).Plan)
+      expect(
+        scans.filter((scan) => scan.startsWith('Seq Scan')),
+        statement.text,
+      ).toEqual([])
+      if (statement.text.includes('@@')) expect(scans.join()).toContain('engine_memories_terms_idx')
+    }
+  })
 })

@@ -125,6 +125,98 @@ describe('who and when', () => {
   )
 })
 
+describe('a question for a time alone', () => {
+  const askedAt = Date.UTC(2026, 10, 25)
+  const lastWeek = Date.UTC(2026, 10, 17)
+  const inMay = Date.UTC(2023, 4, 8)
+
+  async function remembered(): Promise<BackendSession> {
+    const session = newSession()
+    await converse(session, [['Ada', 'The roof is done.']], inMay)
+    await converse({ ...session, sessionId: `s${random()}` }, [['Bob', 'It happened again.']], inMay + 200 * DAY)
+    await converse(
+      session,
+      [
+        ['Ada', 'We planted a pear tree.'],
+        ['Bob', 'And the gate squeaks.'],
+      ],
+      lastWeek,
+    )
+    await converse(session, [['Ada', 'Frost, and the pipes are fine.']], lastWeek + 2 * DAY)
+    await converse({ ...session, sessionId: `s${random()}` }, [['Ada', 'Today is a Wednesday.']], askedAt - 1_000)
+    return session
+  }
+
+  it('finds what was said then, the newest first, and nothing else', async () => {
+    const session = await remembered()
+    const expected = ['Frost, and the pipes are fine.', 'And the gate squeaks.', 'We planted a pear tree.']
+    for (const query of ['What happened last week?', 'last week', '上周', '上周我们聊了些什么？'])
+      expect(await texts(session, query, { askedAt }), query).toEqual(expected)
+    expect(await texts(session, 'What did I say on 8 May 2023?', { askedAt })).toEqual(['The roof is done.'])
+    expect(await texts(session, '2023年5月发生了什么', { askedAt })).toEqual(['The roof is done.'])
+  })
+
+  it('looks through years, from their end', async () => {
+    const session = await remembered()
+    expect(await texts(session, 'What happened in 2023?', { askedAt })).toEqual([
+      'It happened again.',
+      'The roof is done.',
+    ])
+  })
+
+  it('stays within the sessions and the times that are searched', async () => {
+    const session = await remembered()
+    const query = 'What happened last week?'
+    expect(await texts(session, query, { askedAt, from: lastWeek + DAY })).toEqual(['Frost, and the pipes are fine.'])
+    expect(await texts(session, query, { askedAt, to: lastWeek - DAY })).not.toContain('We planted a pear tree.')
+    expect(await texts(session, query, { askedAt, sessionIds: [session.sessionId], topK: 2 })).toHaveLength(2)
+    expect(await texts(session, query, { askedAt, sessionIds: [`s${random()}`] })).toEqual([])
+    expect(await texts({ ...session, senderId: 'nobody' }, query, { askedAt })).toEqual([])
+  })
+
+  it('explains its order', async () => {
+    const session = await remembered()
+    const hits = await find(session, 'last week', { askedAt, explain: true })
+    expect(hits.map(({ score, explanation }) => [score, explanation])).toEqual([
+      [0.5, { time_rank: 1 }],
+      [(0.5 * 11) / 12, { time_rank: 2 }],
+      [(0.5 * 11) / 13, { time_rank: 3 }],
+    ])
+  })
+
+  it('goes by its other words where nothing was said then', async () => {
+    const session = await remembered()
+    expect(await texts(session, 'What happened in 2019?', { askedAt })).toEqual(['It happened again.'])
+  })
+
+  it('puts what names the date beside what was said then', async () => {
+    const session = await remembered()
+    await converse({ ...session, sessionId: `s${random()}` }, [['Ada', 'On 8 May 2023 we paid the roofer.']], lastWeek)
+    expect(await texts(session, 'What happened on 8 May 2023?', { askedAt })).toEqual([
+      'The roof is done.',
+      'On 8 May 2023 we paid the roofer.',
+    ])
+  })
+
+  it('takes of a long message its beginning', async () => {
+    const session = newSession()
+    const long = Array.from({ length: 80 }, (_, index) => `Line ${index} of a long report about ${random()}.`).join(
+      '\n',
+    )
+    await converse(
+      session,
+      [
+        ['Ada', long],
+        ['Ada', 'That was it.'],
+      ],
+      lastWeek,
+    )
+    const found = await texts(session, 'last week', { askedAt })
+    expect(found).toHaveLength(2)
+    expect(found[1]).toContain('Line 0 ')
+  })
+})
+
 it('makes one hit of what was said twice, with the sources of both', async () => {
   const session = newSession()
   const other = { ...session, sessionId: `s${random()}` }

@@ -86,6 +86,13 @@ for (const { name, usesExtension, open, isMissing = false } of cases) {
       where project_id = ${session.projectId} and sender_id = ${session.senderId} and due_at is not null`)
     }
 
+    /** As if no process had used it for a while. */
+    async function outOfUse(model: string): Promise<void> {
+      await database.db.execute(
+        sql`update engine_embedding_models set used_at = now() - interval '1 hour' where model = ${model}`,
+      )
+    }
+
     beforeAll(async () => {
       database = await open()
       stub = await startStubEmbedding()
@@ -310,6 +317,7 @@ for (const { name, usesExtension, open, isMissing = false } of cases) {
       await tendAll(first)
       expect((await find(session, 'vehicle', {}, first)).hits[0]?.timestamp).toBe(1)
       await first.close()
+      await outOfUse('first')
       const second = openBackend('second')
       expect((await find(session, 'automobile', {}, second)).hits[0]?.timestamp).toBe(1)
       await tendAll(second)
@@ -320,6 +328,26 @@ for (const { name, usesExtension, open, isMissing = false } of cases) {
       )
       expect((await find(session, 'vehicle', {}, second)).hits[0]?.timestamp).toBe(1)
       await second.close()
+    })
+
+    it('leaves alone what another process has of its model, until no process has used that for a while', async () => {
+      const session = newSession()
+      const modelsOf = async () => (await vectorsOf(session)).map(({ model }) => model)
+      const older = openBackend('older')
+      await older.add(session, [say(session, 1, 'The automobile is repaired.')])
+      await tendAll(older)
+      const newer = openBackend('newer')
+      await tendAll(newer)
+      expect(await modelsOf()).toEqual(['newer', 'older'])
+      for (const each of [older, newer])
+        expect(await find(session, 'vehicle', {}, each)).toMatchObject({ method: 'hybrid', hits: [{ timestamp: 1 }] })
+      await older.close()
+      await outOfUse('older')
+      await newer.close()
+      const next = openBackend('newer')
+      await tendAll(next)
+      expect(await modelsOf()).toEqual(['newer'])
+      await next.close()
     })
 
     it('asks about no text twice, though several tend at once', async () => {

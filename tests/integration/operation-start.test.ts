@@ -53,3 +53,11 @@ it('a plan that is in use but not configured is named in the log, and allows not
   })
   await after.close()
 })
+
+it('a folder without a model keeps the gateway from starting, and says which setting means it', async () => {
+  deployment = await prepareDeployment({})
+  await expect(deployment.start({ EMBEDDING_MODEL: '/nowhere/minilm' })).rejects.toMatchObject({
+    name: 'ConfigError',
+    message: expect.stringMatching(/^EMBEDDING_MODEL: there is no model\.onnx in \/nowhere\/minilm/),
+  })
+})

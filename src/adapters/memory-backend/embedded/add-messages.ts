@@ -1,97 +1,35 @@
 import { type Database, inTransaction } from '../../../db/database.ts'
-import type { EngineContent, EnginePart } from '../../../db/schema/engine-messages.ts'
-import type { BackendFile, BackendMessage } from '../../../ports/memory-backend.ts'
+import type { BackendMessage } from '../../../ports/memory-backend.ts'
 import { composeMemories } from './compose-memories.ts'
 import { throwIfGivenUp } from './database-fault.ts'
 import type { Embeddings } from './embeddings/embeddings.ts'
 import type { NameText, TextNames } from './embeddings/text-names.ts'
-import type { FileDescriber } from './facts/file-describer.ts'
 import type { LongAdds } from './long-adds.ts'
 import type { EngineSession } from './queries.ts'
 import { insertMemories, insertMessages, knownTimestamps, type MessageContent, type NewMemory } from './queries.ts'
-import type { FileReader } from './reading/file-reader.ts'
-import { MOST_CHARACTERS } from './reading/limits.ts'
-import { cleanText, cutText } from './text/clean-text.ts'
+import { type ReadContext, readMessages } from './read-messages.ts'
 
 /** Small pages, and a turn for others between them: on PGlite, statements hold up the whole process. */
 const MEMORIES_PER_PAGE = 10
-const LONGEST_TOOL_CALL = 2_000
-
-interface ToolCall {
-  readonly function?: { readonly name?: unknown; readonly arguments?: unknown }
-}
-
-/** A call in OpenAI's form, as a line; others say nothing that could be found again. */
-function toolCallText(call: unknown): string | undefined {
-  const { name, arguments: given } = (call as ToolCall | null)?.function ?? {}
-  if (typeof name !== 'string') return undefined
-  return cutText(
-    cleanText(`${name} ${typeof given === 'string' ? given : JSON.stringify(given ?? {})}`),
-    LONGEST_TOOL_CALL,
-  )
-}
 
 /** What an add needs besides its messages. */
-export interface AddContext {
+export interface AddContext extends ReadContext {
   readonly db: Database
-  readonly reader: FileReader
-  /** Undefined: no model is asked what files show or say. */
-  readonly describer: FileDescriber | undefined
   readonly embeddings: Embeddings | undefined
   readonly longAdds: LongAdds
 }
 
-type ReadContext = Pick<AddContext, 'reader' | 'describer'>
-
-async function readMessage(
-  message: BackendMessage,
-  context: ReadContext,
-  signal: AbortSignal | undefined,
-): Promise<EngineContent> {
-  const parts: EnginePart[] = []
-  for (const item of message.items) {
-    throwIfGivenUp(signal)
-    if (item.type === 'file') parts.push(...(await readFile(item.file, message, context, signal)))
-    else if (item.text.trim() !== '')
-      parts.push({ text: cutText(cleanText(item.text.slice(0, MOST_CHARACTERS)), MOST_CHARACTERS) })
-  }
-  for (const call of message.toolCalls ?? []) {
-    const text = toolCallText(call)
-    if (text !== undefined) parts.push({ text })
-  }
-  return { speaker: cleanText(message.senderName), role: message.role, parts }
-}
-
-async function readFile(
-  file: BackendFile,
-  { items }: BackendMessage,
-  { reader, describer }: ReadContext,
-  signal: AbortSignal | undefined,
-): Promise<readonly EnginePart[]> {
-  const around = items.flatMap((item) => (item.type === 'text' ? [item.text] : [])).join('\n')
-  const [[first, ...rest], described] = await Promise.all([
-    reader.read(file, signal),
-    describer?.describe(file, around, signal),
-  ])
-  return [described === undefined ? first : { ...first, text: `${first.text}\n${described}` }, ...rest]
-}
-
-/** Their files are read unless the backend has them already. */
-async function readMessages(
-  context: AddContext,
+/** Without those messages with files that the backend has already: their files need not be read again. */
+async function withoutKnownFiles(
+  db: Database,
   session: EngineSession,
   messages: readonly BackendMessage[],
-  signal: AbortSignal | undefined,
-): Promise<MessageContent[]> {
+): Promise<readonly BackendMessage[]> {
   const withFiles = messages.filter(({ items }) => items.some(({ type }) => type === 'file'))
+  if (withFiles.length === 0) return messages
   const times = withFiles.map(({ timestamp }) => timestamp)
-  const known = times.length > 0 ? await knownTimestamps(context.db, session, times) : new Set<number>()
-  const read: MessageContent[] = []
-  for (const message of messages) {
-    if (known.has(message.timestamp)) continue
-    read.push({ timestamp: message.timestamp, content: await readMessage(message, context, signal) })
-  }
-  return read
+  const known = await knownTimestamps(db, session, times)
+  return messages.filter(({ timestamp }) => !known.has(timestamp))
 }
 
 function* pages(
@@ -118,12 +56,18 @@ export async function addMessages(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { embeddings } = context
-  const read = await readMessages(context, session, messages, signal)
-  throwIfGivenUp(signal)
-  if (read.length === 0) return
-  const names = embeddings && (await embeddings.namesFor(session, Math.min(...read.map(({ timestamp }) => timestamp))))
-  await keepMessages(context, session, read, names, signal)
-  if (names) await embeddings.noticed(session, names.given)
+  const fresh = await withoutKnownFiles(context.db, session, messages)
+  if (fresh.length === 0) return
+  const { read, end } = await readMessages(context, session, fresh, signal)
+  try {
+    throwIfGivenUp(signal)
+    const first = Math.min(...read.map(({ timestamp }) => timestamp))
+    const names = embeddings && (await embeddings.namesFor(session, first))
+    await keepMessages(context, session, read, names, signal)
+    if (names) await embeddings.noticed(session, names.given)
+  } finally {
+    end()
+  }
 }
 
 async function keepMessages(

@@ -10,6 +10,7 @@ import { forgetAllFacts, forgetFacts } from './facts/forget-facts.ts'
 import { composeBuffers, flushSession } from './flush-session.ts'
 import { LongAdds } from './long-adds.ts'
 import { deleteAll, type EngineSession, knownTimestamps, ping } from './queries.ts'
+import { FileTurns } from './read-messages.ts'
 import { createFileReader, type FileReader, type ReaderLogger, type ReaderOptions } from './reading/file-reader.ts'
 import { refreshTerms } from './refresh-terms.ts'
 import { searchMemories } from './search-memories.ts'
@@ -87,7 +88,7 @@ function allProgress(parts: readonly (BackgroundProgress | undefined)[]): Backgr
 
 /**
  * The memory backend inside this process, on the gateway's own database: keeps what was said and what files say, and
- * finds it by its words. Files are read in a process of their own, which starts with the first file and ends with
+ * finds it by its words. Files are read in processes of their own, which start when there are files and end with
  * `close`.
  */
 export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBackend {
@@ -96,6 +97,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
   const log = logger ?? { warn: () => {} }
   const embeddings = embedding && new Embeddings({ db, log, ...embedding })
   const longAdds = new LongAdds(isBusy)
+  const fileTurns = new FileTurns()
   const { facts, describerOf } = createModelWork({ db, logger, embeddings }, models)
   return {
     name: 'embedded',
@@ -110,6 +112,7 @@ export function createEmbeddedBackend(options: EmbeddedBackendOptions): MemoryBa
           describer: describerOf?.({ ...named(session), ownerId: ownerOf(session) }),
           embeddings,
           longAdds,
+          fileTurns,
         }
         await addMessages(context, named(session), messages, signal)
         return { requestId: requestId(), messageCount: messages.length, status: 'accumulated' }

@@ -43,20 +43,4 @@ describe('long adds', () => {
     await settle()
     expect(began).toEqual(['a1', 'a2', 'a4'])
   })
-
-  it('that are given up already do not wait', async () => {
-    const adds = new LongAdds()
-    const { began, work } = started()
-    for (const name of ['a1', 'a2']) void adds.run(of('a'), work(name), undefined)
-    await expect(adds.run(of('a'), work('a3'), AbortSignal.abort())).rejects.toMatchObject({ code: 'ABORTED' })
-    expect(began).toEqual(['a1', 'a2'])
-  })
-
-  it('that fail leave their turn to the next', async () => {
-    const adds = new LongAdds()
-    const fail = () => Promise.reject(new Error('away'))
-    const all = ['a', 'b', 'c'].map((user) => adds.run(of(user), fail, undefined))
-    for (const one of all) await expect(one).rejects.toThrow('away')
-    expect(await adds.run(of('d'), async () => 'done', undefined)).toBe('done')
-  })
 })

@@ -1,18 +1,30 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Database } from '../../../../db/database.ts'
 import { contentHash, embeddedText } from './embedded-text.ts'
-import { deleteModelRows, enqueueScanned, type ModelRows, nextModelRows, scanPage } from './scan-queries.ts'
+import {
+  deleteModelRows,
+  enqueueScanned,
+  type ModelRows,
+  markInUse,
+  modelsInUse,
+  nextModelRows,
+  scanPage,
+} from './scan-queries.ts'
 
 /** Small, as on PGlite a statement holds up the whole process. */
 const PAGE = 200
 /** What was missed, by a failure between a memory and its place in the queue, is found by then. */
 const AGAIN_MS = 60 * 60_000
 
+/** A process says so often that it uses its model, and is believed for so long; less than the time between walks, so that the next one finds a model out of use. */
+const MARK_MS = 5 * 60_000
+const IN_USE_MS = 30 * 60_000
+
 const FIRST_ROWS: ModelRows = { projectId: '', senderId: '', model: '' }
 
 /**
  * Walks through all memories, as the process starts and then once an hour, and has those wait for the model that it does not know; and, once it knows all,
- * deletes what other models made. Where it is stands in the process alone: to walk again is harmless.
+ * deletes what models made that no process uses any more. Where it is stands in the process alone: to walk again is harmless.
  */
 export class Backfill {
   readonly #db: Database
@@ -21,6 +33,7 @@ export class Backfill {
   #tidiedTo: ModelRows | undefined
   /** Of `performance.now()`. */
   #nextWalk = 0
+  #nextMark = 0
 
   constructor(db: Database, model: string) {
     this.#db = db
@@ -34,6 +47,18 @@ export class Backfill {
   /** Something may have been missed. */
   walkSoon(): void {
     this.#nextWalk = 0
+  }
+
+  /** Has other processes, which may use another model, leave alone what this one has made. */
+  async markInUse(): Promise<void> {
+    if (performance.now() < this.#nextMark) return
+    this.#nextMark = performance.now() + MARK_MS
+    try {
+      await markInUse(this.#db, this.#model)
+    } catch (error) {
+      this.#nextMark = 0
+      throw error
+    }
   }
 
   /** Walks until it is through or `until` (of `performance.now()`). */
@@ -62,10 +87,12 @@ export class Backfill {
 
   /** After a walk, and once nothing waits for the model: deletes the vectors of models that are not asked any more. Returns whether it is through. */
   async tidy(until: number, signal?: AbortSignal): Promise<boolean> {
+    if (!this.#tidiedTo) return true
+    const kept = new Set([this.#model, ...(await modelsInUse(this.#db, IN_USE_MS))])
     while (this.#tidiedTo && performance.now() < until) {
       signal?.throwIfAborted()
       const next: ModelRows | undefined = await nextModelRows(this.#db, this.#tidiedTo)
-      const isDone = !next || next.model === this.#model || (await deleteModelRows(this.#db, next, PAGE)) < PAGE
+      const isDone = !next || kept.has(next.model) || (await deleteModelRows(this.#db, next, PAGE)) < PAGE
       if (isDone) this.#tidiedTo = next
       await setImmediate()
     }

@@ -78,6 +78,7 @@ export class Embeddings {
   /** New texts of a partition: they wait for the model, which is asked at once, but not waited for. Never rejects: what is missed is found later. */
   async noticed(partition: Partition, hashes: readonly string[]): Promise<void> {
     try {
+      await this.#backfill.markInUse()
       await enqueue(this.#db, this.#model.model, partition, hashes)
     } catch {
       this.#backfill.walkSoon()
@@ -92,7 +93,8 @@ export class Embeddings {
     rankByWords: Promise<readonly RankedMemory[]>,
     signal?: AbortSignal,
   ): Promise<FusedRanking> {
-    const [words, vector] = await Promise.all([rankByWords, this.#queries.of(query, signal)])
+    const isMarked = this.#backfill.markInUse().catch(() => undefined)
+    const [words, vector] = await Promise.all([rankByWords, this.#queries.of(query, signal), isMarked])
     if (!vector) return { ranked: words, isHybrid: false }
     this.#dimensions = vector.length
     const space = await this.#spaceOf(vector.length)
@@ -106,6 +108,7 @@ export class Embeddings {
   /** A bounded piece of what waits for the model, of all partitions. */
   async tend(signal?: AbortSignal): Promise<BackgroundProgress> {
     const until = performance.now() + WORK_MS
+    await this.#backfill.markInUse()
     await this.#backfill.walk(until, signal)
     await this.#drain(until, signal)
     const { waiting, dueInMs } = await countWaiting(this.#db, this.#model.model, MOST_COUNTED)

@@ -1,22 +1,34 @@
 import { sql } from 'drizzle-orm'
-import type { Database } from '../../../../db/database.ts'
+import { type Database, inTransaction } from '../../../../db/database.ts'
 import type { Partition } from '../queries.ts'
 import { rowsOf } from './rows.ts'
 
 /**
- * Deletes memories of a partition, or of one session of it, and in the same statement the vectors that no other memory of the partition has, of
- * whatever model. Returns how many memories there were, at most `most`: fewer, and none is left.
+ * Deletes memories of a partition, or of one session of it, and with them the vectors that no other memory of the partition has, of whatever model.
+ * Returns how many memories there were, at most `most`: fewer, and none is left.
  */
-export async function deleteMemories(
+export function deleteMemories(
   db: Database,
+  partition: Partition,
+  sessionId: string | undefined,
+  most: number,
+): Promise<number> {
+  return inTransaction(db, (tx) => deletePage(tx, partition, sessionId, most))
+}
+
+/** Until the transaction ends, no other deletes of the partition: two at once that say the same would each take the other's memory for one that still needs the vector. */
+export async function deletePage(
+  tx: Database,
   { projectId, senderId }: Partition,
   sessionId: string | undefined,
   most: number,
 ): Promise<number> {
+  const name = JSON.stringify(['forget', projectId, senderId])
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${name}, 0))`)
   const ofPartition = sql`project_id = ${projectId} and sender_id = ${senderId}`
   const ofSession = sessionId === undefined ? sql`` : sql`and session_id = ${sessionId}`
   const [row] = await rowsOf<{ count: number }>(
-    db,
+    tx,
     // The models one after another, each by a look into the index: else all vectors of the partition would be read. Not by `ctid`: what is written
     // at this moment, a vector that comes in or terms that are made anew, would stay.
     sql`with recursive models as (

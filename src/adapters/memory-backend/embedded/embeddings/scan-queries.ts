@@ -62,6 +62,20 @@ export async function enqueueScanned(
       on conflict do nothing`)
 }
 
+/** Tells all processes that this model is in use. */
+export async function markInUse(db: Database, model: string): Promise<void> {
+  await db.execute(sql`insert into engine_embedding_models (model, used_at) values (${model}, now())
+    on conflict (model) do update set used_at = now()`)
+}
+
+/** Models that a process has used within so many ms; the others are forgotten. */
+export async function modelsInUse(db: Database, withinMs: number): Promise<string[]> {
+  const since = sql`now() - ${withinMs}::float8 * interval '1 millisecond'`
+  await db.execute(sql`delete from engine_embedding_models where used_at < ${since}`)
+  const rows = await rowsOf<{ model: string }>(db, sql`select model from engine_embedding_models`)
+  return rows.map(({ model }) => model)
+}
+
 /** Part of a partition: the rows of one model. */
 export interface ModelRows extends Partition {
   readonly model: string

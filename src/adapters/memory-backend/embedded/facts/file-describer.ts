@@ -25,6 +25,8 @@ export interface DescriberOptions extends MeterOptions {
 
 /** What models see in pictures and hear in sounds, for one add. */
 export interface FileDescriber {
+  /** Whether a model would be asked now. */
+  mayDescribe(file: BackendFile): boolean
   /** Undefined where no model has a say, or it fails: what is read without one has to do. `around`: what is said beside the file. Never rejects. */
   describe(file: BackendFile, around: string, signal?: AbortSignal): Promise<string | undefined>
 }
@@ -122,14 +124,19 @@ export function createFileDescriber(options: DescriberOptions): DescriberOf {
     return labelled('A model hears', cutText(tidyText(text), MOST_CHARACTERS))
   }
 
+  function purposeOf(partition: Partition, { kind, size }: BackendFile): Purpose | undefined {
+    const purpose = kind === 'image' ? 'picture' : kind === 'audio' ? 'sound' : undefined
+    return purpose && size > 0 && !pauses.has(purpose, partition) ? purpose : undefined
+  }
+
   async function describe(
     partition: Partition & Spender,
     file: BackendFile,
     around: string,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const purpose = file.kind === 'image' ? 'picture' : file.kind === 'audio' ? 'sound' : undefined
-    if (!purpose || file.size === 0 || pauses.has(purpose, partition)) return undefined
+    const purpose = purposeOf(partition, file)
+    if (!purpose) return undefined
     try {
       return purpose === 'picture'
         ? await picture(partition, file, around, signal)
@@ -147,15 +154,15 @@ export function createFileDescriber(options: DescriberOptions): DescriberOf {
   }
 
   return (partition) => {
-    const end = AbortSignal.timeout(ADD_MS)
+    let end: AbortSignal | undefined
     return {
-      describe: (file, around, signal) =>
-        describe(
-          partition,
-          file,
-          around,
-          AbortSignal.any([end, AbortSignal.timeout(CALL_MS), ...(signal ? [signal] : [])]),
-        ),
+      mayDescribe: (file) => purposeOf(partition, file) !== undefined,
+      describe: (file, around, signal) => {
+        // From the first on: before it, the add may have waited for its turn.
+        end ??= AbortSignal.timeout(ADD_MS)
+        const limits = [end, AbortSignal.timeout(CALL_MS), ...(signal ? [signal] : [])]
+        return describe(partition, file, around, AbortSignal.any(limits))
+      },
     }
   }
 }

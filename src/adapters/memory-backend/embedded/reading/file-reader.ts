@@ -5,6 +5,7 @@ import type { EnginePart } from '../../../../db/schema/engine-messages.ts'
 import { BackendError, type BackendFile } from '../../../../ports/memory-backend.ts'
 import { ObjectNotFoundError } from '../../../../ports/object-store.ts'
 import { throwIfGivenUp } from '../database-fault.ts'
+import type { Partition } from '../queries.ts'
 import { cleanText } from '../text/clean-text.ts'
 import {
   type FileReading,
@@ -14,6 +15,7 @@ import {
   UnreadableFileError,
 } from './file-reading.ts'
 import { MOST_OCR_MS, readLimit } from './limits.ts'
+import { createReadingPool } from './reading-pool.ts'
 import { createReadingProcess } from './reading-process.ts'
 import { makeSpoolDirectory, sweepSpoolDirectories } from './spool-directory.ts'
 import { spoolHead } from './spool-head.ts'
@@ -33,10 +35,10 @@ export interface ReaderOptions extends Partial<ReadSettings> {
 
 export interface FileReader {
   /**
-   * What a file adds to its message: one part, or one for each section. Text and titles are clean. Never rejects for what is in the file; rejects
+   * What a file of a partition adds to its message: one part, or one for each section. Text and titles are clean. Never rejects for what is in the file; rejects
    * if the original cannot be fetched now, or the caller gave up.
    */
-  read(file: BackendFile, signal?: AbortSignal): Promise<readonly [EnginePart, ...EnginePart[]]>
+  read(file: BackendFile, partition: Partition, signal?: AbortSignal): Promise<readonly [EnginePart, ...EnginePart[]]>
   close(): Promise<void>
 }
 
@@ -96,15 +98,20 @@ function fetchFault(error: unknown, signal: AbortSignal | undefined): Error {
   })
 }
 
-/** Reads files in one process of its own, one at a time; the first file starts it. */
+/** Reads files in processes of their own, in turns by partition; the first file starts one. */
 export function createFileReader(options: ReaderOptions & { logger?: ReaderLogger }): FileReader {
   const { ocrLanguages = [], keepGps = false, idleMs = 60_000 } = options
   const timeoutMs = options.timeoutMs ?? (ocrLanguages.length > 0 ? TIMEOUT_WITH_OCR_MS : TIMEOUT_MS)
-  const process = createReadingProcess({ timeoutMs, idleMs, settings: { ocrLanguages, keepGps } })
+  const settings = { ocrLanguages, keepGps }
+  const pool = createReadingPool(() => createReadingProcess({ timeoutMs, idleMs, settings }))
   const parent = options.directory ?? tmpdir()
   let swept: Promise<void> | undefined
 
-  async function readSpooled(file: BackendFile, signal: AbortSignal | undefined): Promise<FileReading> {
+  async function readSpooled(
+    file: BackendFile,
+    partition: Partition,
+    signal: AbortSignal | undefined,
+  ): Promise<FileReading> {
     const limit = readLimit(file.ext)
     if (file.size === 0) throw new UnreadableFileError('it is empty')
     if (limit.whole && file.size > limit.bytes) {
@@ -117,7 +124,7 @@ export function createFileReader(options: ReaderOptions & { logger?: ReaderLogge
       const path = join(directory, 'file')
       await fetchHead(file, limit.bytes, path, signal)
       const { kind, ext, size } = file
-      return await process.run({ path, kind, ext, size, complete: size <= limit.bytes }, signal)
+      return await pool.run(partition, { path, kind, ext, size, complete: size <= limit.bytes }, signal)
     } catch (error) {
       throw error instanceof UnreadableFileError ? error : fetchFault(error, signal)
     } finally {
@@ -126,9 +133,9 @@ export function createFileReader(options: ReaderOptions & { logger?: ReaderLogge
   }
 
   return {
-    async read(file, signal) {
+    async read(file, partition, signal) {
       try {
-        return describe(file, await readSpooled(file, signal))
+        return describe(file, await readSpooled(file, partition, signal))
       } catch (error) {
         throwIfGivenUp(signal)
         if (!(error instanceof UnreadableFileError)) throw error
@@ -139,6 +146,6 @@ export function createFileReader(options: ReaderOptions & { logger?: ReaderLogge
         return describe(file, { sections: [], note: `its content could not be read: ${error.message}` })
       }
     },
-    close: () => process.close(),
+    close: () => pool.close(),
   }
 }

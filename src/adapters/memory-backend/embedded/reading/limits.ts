@@ -32,7 +32,7 @@ export function readLimit(ext: string): ReadLimit {
   return LIMITS[ext] ?? whole(256 * MiB)
 }
 
-/** Of the reading process, all in all; one that takes more is killed with its file. */
+/** Of a reading process, all in all; one that takes more is killed with its file. */
 export const MOST_MEMORY_BYTES = 1_024 * MiB
 /** Characters of a page, of an e-mail's or of a document in HTML; the rest says nothing that would be kept. */
 export const MOST_MARKUP = 4 * MiB

@@ -16,6 +16,8 @@ export interface AnalysedQuery {
   readonly asksWhen: boolean
   /** It asks about the one who asks. */
   readonly asksAboutSelf: boolean
+  /** It speaks of a time and of nothing else: "what happened last week?" Its dates are then the words to look for, if it has some. */
+  readonly dates: readonly Term[] | undefined
 }
 
 const WHEN =
@@ -23,9 +25,15 @@ const WHEN =
 const SELF = /\b(?:i|me|my|mine|myself|im|ive)\b|我(?!们)/i
 const OTHER = /\b(?:you|your|yours)\b|[你您]/i
 
+/** Words that ask for whatever there was. */
+const WHATEVER =
+  /\b(?:happen(?:s|ed|ing)?|occur(?:s|red)?|go(?:es|ing)?|went|on|up|new|news|talk(?:s|ed|ing)?|discuss(?:ed|ing)?|chat(?:s|ted)?|sa(?:y|ys|id)|spoke|speak|tell|told|mention(?:ed)?|write|wrote|sen[dt]|conversations?|messages?|memor(?:y|ies)|(?:any|some|every)thing|things?|stuff|summar(?:y|i[sz]e)|recap|overview|remember|recall|list|(?:show|give) (?:me|us))\b|发生|讨论|提到|新鲜事|事情|内容|总结|回顾|一下|[做干说聊谈写发事新过都天了些]/gi
+
 export function analyseQuery({ text, askedAt }: Question): AnalysedQuery {
-  const { periods, rest } = readTimes(text, askedAt)
+  const { periods, rest, dates, timeless } = readTimes(text, askedAt)
+  const isOfTime = periods.length > 0 && queryTerms(timeless.replace(WHATEVER, ' ')).length === 0
   return {
+    dates: isOfTime ? queryTerms(dates) : undefined,
     terms: queryTerms(rest),
     periods,
     asksWhen: WHEN.test(text),

@@ -7,6 +7,7 @@ import { countDocuments } from './document-count.ts'
 import { findHolders, findPromising } from './find-promising.ts'
 import { arrangeNeighbours, REACH } from './neighbours.ts'
 import { type FoundMemory, findNeighbours, type SearchRange } from './queries.ts'
+import { mergeRankings, rankByTime } from './rank-by-time.ts'
 import { type RankedMemory, type Surroundings, scoreMemories, type Weights } from './score.ts'
 
 /** The best candidates, whose neighbours are looked at. */
@@ -43,7 +44,15 @@ export async function gatherMemories(
   question: Question,
   wanted: number,
 ): Promise<Gathered | undefined> {
-  const query = analyseQuery(question)
+  return gather(db, range, analyseQuery(question), wanted)
+}
+
+async function gather(
+  db: Database,
+  range: SearchRange,
+  query: AnalysedQuery,
+  wanted: number,
+): Promise<Gathered | undefined> {
   if (query.terms.length === 0) return undefined
   const around = await lookAround(db, range, query)
   const found = await findMatches(db, range, query, around, wanted)
@@ -78,8 +87,8 @@ export function rankGathered({ query, around, memories, centres }: Gathered, wei
 }
 
 /**
- * What matches the words of a question, and answers to questions that do, best first. At least `wanted` memories, where there are so many; usually
- * more.
+ * What matches the words of a question, and answers to questions that do, best first; where it asks for a time alone, what was said then. At least `wanted`
+ * memories, where there are so many; usually more.
  */
 export async function rankLexically(
   db: Database,
@@ -87,6 +96,21 @@ export async function rankLexically(
   question: Question,
   wanted: number,
 ): Promise<RankedMemory[]> {
-  const gathered = await gatherMemories(db, range, question, wanted)
+  const query = analyseQuery(question)
+  const { dates, periods } = query
+  if (!dates) return rankByWords(db, range, query, wanted)
+  const byTime = await rankByTime(db, range, periods, wanted)
+  // Without anything of that time, what it says besides may find something of another.
+  if (byTime.length === 0) return rankByWords(db, range, query, wanted)
+  return mergeRankings(byTime, await rankByWords(db, range, { ...query, terms: dates }, wanted))
+}
+
+async function rankByWords(
+  db: Database,
+  range: SearchRange,
+  query: AnalysedQuery,
+  wanted: number,
+): Promise<RankedMemory[]> {
+  const gathered = await gather(db, range, query, wanted)
   return gathered ? rankGathered(gathered) : []
 }
