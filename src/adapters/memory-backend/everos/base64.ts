@@ -1,4 +1,4 @@
-/** Divisible by three, so that pieces join without padding between them. */
+/** Of the file at a time: divisible by three, so that pieces join without padding between them. */
 const PIECE = 90 * 1024
 
 export function base64Length(size: number): number {
@@ -6,11 +6,12 @@ export function base64Length(size: number): number {
 }
 
 /**
- * Encodes a stream piecewise; neither the whole file nor its base64 is ever held. One buffer is filled again and again,
- * as each piece leaves as a Buffer of its own.
+ * Encodes a stream piecewise; neither the whole file nor its base64 is ever held. Each piece is good until the next one is
+ * asked for: two buffers are filled again and again, as a new one for each piece would keep the garbage collector busy.
  */
 export async function* encodeBase64(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const piece = Buffer.allocUnsafe(PIECE)
+  const piece = Buffer.allocUnsafeSlow(PIECE)
+  const encoded = Buffer.allocUnsafeSlow(base64Length(PIECE))
   let filled = 0
   for await (const chunk of source) {
     for (let from = 0; from < chunk.length; ) {
@@ -19,12 +20,9 @@ export async function* encodeBase64(source: AsyncIterable<Buffer>): AsyncGenerat
       filled += copied
       if (filled < PIECE) continue
       filled = 0
-      yield encode(piece)
+      encoded.write(piece.toString('base64'), 'latin1')
+      yield encoded
     }
   }
-  if (filled > 0) yield encode(piece.subarray(0, filled))
-}
-
-function encode(bytes: Buffer): Buffer {
-  return Buffer.from(bytes.toString('base64'), 'latin1')
+  if (filled > 0) yield Buffer.from(piece.toString('base64', 0, filled), 'latin1')
 }
