@@ -2,13 +2,14 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { freeBuffer } from '../../buffers/free-buffer.ts'
 import type { SpooledFile } from '../../ports/object-store.ts'
 import { GatewayError } from '../errors.ts'
 
 /** Files up to this size never touch the disk on their way in. */
 const MEMORY_BYTES = 256 * 1024
-/** Of each write of a larger one; twice as much is held. */
-const WRITE_BYTES = 256 * 1024
+/** Of each write of a larger one, and held for it. */
+const WRITE_BYTES = 512 * 1024
 /** Left behind by a process that died: an upload lasts five minutes at most, but a model may answer for long to a chat with files. */
 const STALE_MS = 2 * 60 * 60_000
 
@@ -91,16 +92,14 @@ async function takeFile(
 }
 
 /**
- * Gathers what comes into large writes, of which one is under way while the next is gathered. The bytes are copied: what the
- * socket has read can be freed at once then, and a write of 64 KiB costs more than its copy.
+ * Gathers what comes into large writes: each is a trip to another thread, which costs more than the copy. And what the socket has read can be
+ * freed at once then. A second buffer, filled while the first is written, would bring nothing: the socket reads on meanwhile.
  */
 class TempFile {
   readonly path: string
   readonly #handle: FileHandle
-  #gathered: Buffer = Buffer.allocUnsafeSlow(WRITE_BYTES)
-  #spare: Buffer | undefined
+  readonly #gathered = Buffer.allocUnsafeSlow(WRITE_BYTES)
   #filled = 0
-  #writing: Promise<void> = Promise.resolve()
 
   constructor(handle: FileHandle, path: string) {
     this.#handle = handle
@@ -112,38 +111,21 @@ class TempFile {
       const copied = chunk.copy(this.#gathered, this.#filled, from)
       from += copied
       this.#filled += copied
-      if (this.#filled === WRITE_BYTES) await this.#writeOut()
+      if (this.#filled === WRITE_BYTES) await this.flush()
     }
   }
 
-  /** Resolves when all has been written. */
+  /** Writes what has been gathered; to be called at the end, too. */
   async flush(): Promise<void> {
-    if (this.#filled > 0) await this.#writeOut()
-    await this.#writing
-  }
-
-  /** Also after a failure: no write is under way afterwards. */
-  async close(): Promise<void> {
-    await this.#writing.catch(() => {})
-    await this.#handle.close()
-  }
-
-  /** Waits for the write before this one alone. */
-  async #writeOut(): Promise<void> {
-    await this.#writing
-    const full = this.#gathered
-    this.#writing = writeAll(this.#handle, full.subarray(0, this.#filled))
-    // Its failure is seen by whoever waits for it next.
-    this.#writing.catch(() => {})
-    this.#gathered = this.#spare ?? Buffer.allocUnsafeSlow(WRITE_BYTES)
-    this.#spare = full
+    for (let written = 0; written < this.#filled; ) {
+      written += (await this.#handle.write(this.#gathered, written, this.#filled - written)).bytesWritten
+    }
     this.#filled = 0
   }
-}
 
-async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    written += (await handle.write(bytes, written)).bytesWritten
+  async close(): Promise<void> {
+    await this.#handle.close()
+    freeBuffer(this.#gathered)
   }
 }
 

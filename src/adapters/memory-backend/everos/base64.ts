@@ -1,3 +1,5 @@
+import { freeBuffer } from '../../../buffers/free-buffer.ts'
+
 /** Of the file at a time: divisible by three, so that pieces join without padding between them. */
 const PIECE = 90 * 1024
 
@@ -6,8 +8,9 @@ export function base64Length(size: number): number {
 }
 
 /**
- * Encodes a stream piecewise; neither the whole file nor its base64 is ever held. Each piece is good until the next one is
- * asked for: two buffers are filled again and again, as a new one for each piece would keep the garbage collector busy.
+ * Encodes a stream piecewise; neither the whole file nor its base64 is ever held. A piece is good until the next one is asked for:
+ * all but the last lie in the same buffer, as a new one for each would keep the garbage collector busy. A socket that is given more
+ * than it holds back (64 KiB) has sent it when it asks for more; what is left at the end may be less.
  */
 export async function* encodeBase64(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const piece = Buffer.allocUnsafeSlow(PIECE)
@@ -25,4 +28,5 @@ export async function* encodeBase64(source: AsyncIterable<Buffer>): AsyncGenerat
     }
   }
   if (filled > 0) yield Buffer.from(piece.toString('base64', 0, filled), 'latin1')
+  freeBuffer(piece)
 }
