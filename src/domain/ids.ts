@@ -58,8 +58,11 @@ export function memoryId(upstreamProjectId: string, upstreamMemoryId: string): s
   return `mem_${createHash('sha256').update(`${upstreamProjectId}\n${upstreamMemoryId}`).digest('hex').slice(0, 32)}`
 }
 
-/** Key of an object: random, spread over folders, and nothing a caller sent. */
+/**
+ * Key of an object: random, spread over 256 folders, and nothing a caller sent. Not over more: on a disk of our own most objects would be the
+ * first of their folder, which takes as long to make durable as the object.
+ */
 export function createObjectKey(): string {
   const name = randomBytes(20).toString('hex')
-  return `${name.slice(0, 2)}/${name.slice(2, 4)}/${name}`
+  return `${name.slice(0, 2)}/${name}`
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { BusboyInstance } from '@fastify/busboy'
+import { freeBuffer } from '../buffers/free-buffer.ts'
 import type { Limits } from '../config/config.ts'
 import type { SpoolSession } from '../domain/attachments/spool.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -130,6 +131,7 @@ async function* limited(stream: Readable, name: string, maxBytes: number): Async
     size += chunk.length
     if (size > maxBytes) throw tooLong(`The file ${name}`, 'max_file_bytes', maxBytes)
     yield chunk
+    freeBuffer(chunk)
   }
 }
 

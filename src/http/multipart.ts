@@ -90,7 +90,9 @@ function pump(incoming: IncomingMessage, parser: BusboyInstance, form: FormReade
       size += chunk.length
       if (size > limits.requestBytes) return stop(requestTooLarge(limits))
       tail =
-        chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
+        chunk.length >= TAIL_BYTES
+          ? Buffer.from(chunk.subarray(-TAIL_BYTES))
+          : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
       // More data can come after pause(): one drain listener at a time.
       if (parser.write(chunk) || isDraining) return
       isDraining = true

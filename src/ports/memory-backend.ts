@@ -26,7 +26,7 @@ export interface BackendFile {
   readonly size: number
   /** Lower-case hex. */
   readonly sha256: string
-  /** Opens the original for one reading; may be called again for a retry. Rejects as `ObjectStore.get` does. */
+  /** Opens the original for one reading; may be called again for a retry. Rejects as `ObjectStore.get` does, and its chunks are the reader's own. */
   open(signal?: AbortSignal): Promise<Readable>
   /** A short-lived URL of the original, or undefined if the object store has none to give. */
   presign(expiresInSeconds: number): Promise<string | undefined>

@@ -52,6 +52,7 @@ export interface ObjectStore {
    * Opens the object for reading, whole or the given range (which must lie inside the object). Rejects with
    * `ObjectNotFoundError` before any byte is delivered. An error in mid-read, or an abort, destroys the stream with
    * that error: a stream that ends without error delivered every byte asked for. The reader must consume or destroy it.
+   * Each chunk is the reader's own, who may free its memory (`freeBuffer`): nothing else is in need of it.
    */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Readable>
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 
 const ADD = '/memories/add/multipart'
-const KEY = /^[0-9a-f]{2}\/[0-9a-f]{2}\/[0-9a-f]{40}$/
+const KEY = /^[0-9a-f]{2}\/[0-9a-f]{40}$/
 
 function send(body: Uint8Array, more: Record<string, string> = {}) {
   return rawRequest(gateway.url + ADD, { headers: { ...headers, ...more }, body })

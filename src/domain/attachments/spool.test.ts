@@ -34,6 +34,20 @@ describe('the spool', () => {
     expect(file.path === undefined).toBe(size <= 262_144)
   })
 
+  it.each([200_000, 1_500_000])('needs nothing of a chunk after it has asked for the next: %i bytes', async (size) => {
+    const bytes = randomBytes(size)
+    const chunk = Buffer.alloc(50_000)
+    const reusing = (async function* () {
+      for (let at = 0; at < bytes.length; at += chunk.length) {
+        bytes.copy(chunk, 0, at)
+        yield chunk
+      }
+    })()
+    await using session = createSpool(dir).open()
+    const file = await session.take(reusing)
+    expect((file.bytes ?? readFileSync(file.path ?? '')).equals(bytes)).toBe(true)
+  })
+
   it('leaves no file behind, also when the source breaks off', async () => {
     const spool = createSpool(dir)
     {

@@ -45,7 +45,7 @@ function presigned(file: BackendFile, aboveBytes: number | undefined): Promise<s
 async function inlineText(file: BackendFile, signal: AbortSignal): Promise<string | undefined> {
   if (file.size > 0 && (file.size > INLINE_TEXT_BYTES || !textTypes.has(file.mimeType.split(';', 1)[0] ?? ''))) return
   const bytes: Buffer[] = []
-  for await (const chunk of readOriginal(file, signal)) bytes.push(chunk)
+  for await (const chunk of readOriginal(file, signal)) bytes.push(Buffer.from(chunk))
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(bytes))
   } catch {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { freeBuffer } from '../../../buffers/free-buffer.ts'
 import type { BackendFile } from '../../../ports/memory-backend.ts'
 import { ObjectNotFoundError } from '../../../ports/object-store.ts'
 
@@ -15,7 +16,7 @@ export class OriginalError extends Error {
 }
 
 /**
- * The bytes of the original. Ends only if they are as many as `file.size` and hash to `file.sha256`, and never delivers
+ * The bytes of the original, each chunk until the next is asked for. Ends only if they are as many as `file.size` and hash to `file.sha256`, and never delivers
  * more; otherwise throws an OriginalError after the last byte. An abort throws the signal's reason.
  */
 export async function* readOriginal(file: BackendFile, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -28,6 +29,7 @@ export async function* readOriginal(file: BackendFile, signal: AbortSignal): Asy
       if (size > file.size) throw new OriginalError(file, 'is longer than it was', { lost: true })
       hash.update(bytes)
       yield bytes
+      freeBuffer(bytes)
     }
   } catch (error) {
     signal.throwIfAborted()
