@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { call, createUser } from '../helpers/client.ts'
 import { assertAvailable, type Deployment, embeddedDeployment, servicesDeployment } from '../helpers/deployments.ts'
-import { failToStart, type GatewayProcess, inherited, spawnGateway } from '../helpers/process.ts'
+import { failToStart, type GatewayProcess, inherited, quickStart, spawnGateway } from '../helpers/process.ts'
 
 interface Outcome {
   readonly code: number
@@ -19,9 +19,14 @@ interface Outcome {
 function admin(settings: Record<string, string>, ...args: string[]): Promise<Outcome> {
   const env = { ...inherited, ...settings }
   return new Promise((resolve) => {
-    execFile(process.execPath, ['scripts/admin.ts', ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr })
-    })
+    execFile(
+      process.execPath,
+      [...quickStart(settings), 'scripts/admin.ts', ...args],
+      { env },
+      (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr })
+      },
+    )
   })
 }
 
