@@ -22,6 +22,8 @@ export default defineConfig({
           ...slow,
           testTimeout: 600_000,
           fileParallelism: false,
+          // Of the tests that may: most of a step's is waiting for the lease of a process that died.
+          maxConcurrency: 10,
         },
       },
       { test: { name: 'acceptance', include: ['tests/acceptance/**/*.test.ts'], ...slow, testTimeout: 120_000 } },

@@ -5,12 +5,10 @@ import { createOpenAiCompatibleEmbedding } from './adapters/embedding-model/open
 import type { EngineModels } from './adapters/memory-backend/embedded/facts/engine-models.ts'
 import { createEmbeddedBackend } from './adapters/memory-backend/embedded/index.ts'
 import { missingOcrPackages } from './adapters/memory-backend/embedded/reading/ocr/tesseract-data.ts'
-import { createEverosBackend } from './adapters/memory-backend/everos/index.ts'
 import { createModelGateway } from './adapters/model-provider/forwarder.ts'
 import { createOpenAiCompatibleModel } from './adapters/model-provider/openai-compatible.ts'
 import { createTranscriptionModel } from './adapters/model-provider/transcription.ts'
 import { createLocalObjectStore } from './adapters/object-store/local.ts'
-import { createS3ObjectStore } from './adapters/object-store/s3.ts'
 import { createHttpWebhookSender } from './adapters/webhook-sender/http.ts'
 import type { Config, ObjectStoreConfig } from './config/config.ts'
 import type { ModelFolder, ModelServer } from './config/engine.ts'
@@ -18,8 +16,6 @@ import { ConfigError } from './config/env.ts'
 import { readPlans } from './config/plans.ts'
 import { type DatabaseConnection, timeQueries } from './db/database.ts'
 import { migratePglite, migratePostgres } from './db/migrate.ts'
-import { openPglite } from './db/pglite.ts'
-import { openPostgres } from './db/postgres.ts'
 import { ensureAdminKey } from './domain/accounts/admin-key.ts'
 import { createSpool } from './domain/attachments/spool.ts'
 import { UploadGate } from './domain/attachments/upload-gate.ts'
@@ -88,7 +84,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
 
   const { isBusy } = opened.adopt(watchLoad(), ({ end }) => end())
   progress('checking the object store')
-  const objectStore = openObjectStore(config.objectStore)
+  const objectStore = await openObjectStore(config.objectStore)
   opened.defer(() => objectStore.close())
   await objectStore.selfTest()
   const spool = createSpool(config.spoolDir)
@@ -195,22 +191,28 @@ function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, 
   }
 }
 
+// A start takes as long as the modules that it loads: of the alternatives only those that are configured, and the AWS SDK is the largest of all.
+
 async function openDatabase(config: Config, progress: StartupProgress): Promise<DatabaseConnection> {
   if (config.database.kind === 'pglite') {
+    const { openPglite } = await import('./db/pglite.ts')
     const connection = await openPglite({ dataDir: config.database.dir })
     progress('updating its tables')
     await migratePglite(connection.client)
     return connection
   }
   const { url, poolSize } = config.database
+  const { openPostgres } = await import('./db/postgres.ts')
   const connection = await openPostgres({ url, maxConnections: poolSize })
   progress('updating its tables')
   await migratePostgres(url)
   return connection
 }
 
-function openObjectStore(config: ObjectStoreConfig): ObjectStore {
-  return config.kind === 'local' ? createLocalObjectStore({ root: config.dir }) : createS3ObjectStore(config)
+async function openObjectStore(config: ObjectStoreConfig): Promise<ObjectStore> {
+  if (config.kind === 'local') return createLocalObjectStore({ root: config.dir })
+  const { createS3ObjectStore } = await import('./adapters/object-store/s3.ts')
+  return createS3ObjectStore(config)
 }
 
 async function openBackend(
@@ -220,7 +222,10 @@ async function openBackend(
   { models, isBusy }: { models: Omit<EngineModels, 'tokensPerDay'>; isBusy: () => boolean },
 ): Promise<MemoryBackend> {
   const { backend, engine } = config
-  if (backend.kind === 'everos') return createEverosBackend(backend)
+  if (backend.kind === 'everos') {
+    const { createEverosBackend } = await import('./adapters/memory-backend/everos/index.ts')
+    return createEverosBackend(backend)
+  }
   mkdirSync(config.readingDir, { recursive: true, mode: 0o700 })
   const { ocrLanguages, keepGps } = engine
   const missing = missingOcrPackages(ocrLanguages)

@@ -3,8 +3,6 @@ import type { Config } from '../../src/config/config.ts'
 import { readPlans } from '../../src/config/plans.ts'
 import type { DatabaseConnection } from '../../src/db/database.ts'
 import { migratePglite, migratePostgres } from '../../src/db/migrate.ts'
-import { openPglite } from '../../src/db/pglite.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
 import { renewAdminKey } from '../../src/domain/accounts/admin-key.ts'
 import { createAccount } from '../../src/domain/accounts/create-account.ts'
 import { createApiKey } from '../../src/domain/accounts/create-api-key.ts'
@@ -49,10 +47,12 @@ export async function operateOnDatabase(config: Config): Promise<Operator & { re
 
 async function openDatabase({ database }: Config): Promise<DatabaseConnection> {
   if (database.kind === 'pglite') {
+    const { openPglite } = await import('../../src/db/pglite.ts')
     const connection = await openPglite({ dataDir: database.dir }).catch(explainLock)
     await migratePglite(connection.client)
     return connection
   }
+  const { openPostgres } = await import('../../src/db/postgres.ts')
   const connection = await openPostgres({ url: database.url, maxConnections: 2 })
   await migratePostgres(database.url)
   return connection

@@ -1,10 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { PGlite } from '@electric-sql/pglite'
-import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
-import { migrate as migrateOnPglite } from 'drizzle-orm/pglite/migrator'
-import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
-import { migrate as migrateOnPostgres } from 'drizzle-orm/postgres-js/migrator'
-import postgres from 'postgres'
+
+// Each loads its own driver: a process needs one of them.
 
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
 
@@ -13,6 +10,11 @@ const MIGRATION_LOCK = 7_410_250_311
 
 /** Brings the server's schema up to date. Drizzle takes no lock itself: replicas that start together wait here. */
 export async function migratePostgres(url: string): Promise<void> {
+  const [{ default: postgres }, { drizzle }, { migrate }] = await Promise.all([
+    import('postgres'),
+    import('drizzle-orm/postgres-js'),
+    import('drizzle-orm/postgres-js/migrator'),
+  ])
   const sql = postgres(url, {
     max: 1,
     connect_timeout: 5,
@@ -21,7 +23,7 @@ export async function migratePostgres(url: string): Promise<void> {
   })
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`
-    await migrateOnPostgres(drizzlePostgres(sql), { migrationsFolder })
+    await migrate(drizzle(sql), { migrationsFolder })
   } finally {
     await sql.end({ timeout: 5 })
   }
@@ -29,5 +31,9 @@ export async function migratePostgres(url: string): Promise<void> {
 
 /** Brings an embedded database up to date; its directory lock keeps others out. */
 export async function migratePglite(client: PGlite): Promise<void> {
-  await migrateOnPglite(drizzlePglite(client), { migrationsFolder })
+  const [{ drizzle }, { migrate }] = await Promise.all([
+    import('drizzle-orm/pglite'),
+    import('drizzle-orm/pglite/migrator'),
+  ])
+  await migrate(drizzle(client), { migrationsFolder })
 }

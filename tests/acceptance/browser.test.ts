@@ -7,6 +7,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { plainPdf } from '../../fixtures/pdf.ts'
 import { createUser, picture, type TestUser, until } from '../helpers/client.ts'
+import { placeTemplate } from '../helpers/database-template.ts'
 import { type GatewayProcess, spawnGateway } from '../helpers/process.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -72,6 +73,7 @@ describe.runIf(!isMissing)('in Chromium', () => {
     await new Promise<void>((resolve) => canary.listen(0, '127.0.0.1', resolve))
     // Another site than the gateway's, though the same machine.
     canaryUrl = `http://localhost:${(canary.address() as AddressInfo).port}`
+    placeTemplate(dir)
     gateway = await spawnGateway({ STORAGE_DIR: dir })
     user = await createUser(gateway.url)
     files = hostileFiles(canaryUrl)

@@ -4,7 +4,7 @@ import { until } from '../helpers/client.ts'
 import { type Inspector, listObjects, type Site } from './site.ts'
 
 /** Much of it is waiting for a lease to run out; to look costs a sweep and a list of all objects. */
-const LOOK_MS = 500
+const LOOK_MS = 1_000
 
 /** Rows and objects against each other; every list should be empty. */
 export interface StorageFindings {

@@ -21,8 +21,8 @@ const SETTLE_MS = 400_000
 const PROGRESS_MS = 240_000
 
 const campaigns = [
-  { name: 'embedded defaults', replicas: 1, kills: Number(process.env.FAULTS_KILLS_EMBEDDED ?? 3), each: 4 },
-  { name: 'PostgreSQL and S3', replicas: 3, kills: Number(process.env.FAULTS_KILLS ?? 8), each: 7 },
+  { name: 'embedded defaults', replicas: 1, kills: Number(process.env.FAULTS_KILLS_EMBEDDED ?? 2), each: 4 },
+  { name: 'PostgreSQL and S3', replicas: 3, kills: Number(process.env.FAULTS_KILLS ?? 6), each: 7 },
 ]
 
 describe.each(campaigns)('SIGKILL of $replicas gateways on $name', ({ name, replicas, kills, each }) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,10 +7,9 @@ import { createAdaptorServer } from '@hono/node-server'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { readEnv } from '../../src/config/env.ts'
-import { openPglite } from '../../src/db/pglite.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { createServices, type Services } from '../../src/services.ts'
-import { postgresTemplate, templatePath } from './database-template.ts'
+import { openTemplate, postgresTemplate } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface TestGateway {
@@ -33,9 +32,7 @@ export async function startGateway(settings: Record<string, string> = {}): Promi
       ...settings,
     }),
   )
-  const database = server
-    ? undefined
-    : await openPglite({ loadDataDir: new Blob([new Uint8Array(readFileSync(templatePath()))]) })
+  const database = server ? undefined : await openTemplate()
   const services = await createServices(config, {
     log: createLogger(config.log),
     pollSeconds: 0.5,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,9 +8,8 @@ import { pino } from 'pino'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { readEnv } from '../../src/config/env.ts'
-import { openPglite } from '../../src/db/pglite.ts'
 import { createServices } from '../../src/services.ts'
-import { templatePath } from './database-template.ts'
+import { openTemplate } from './database-template.ts'
 import type { TestGateway } from './gateway.ts'
 
 export interface LoggedGateway extends Omit<TestGateway, 'connections'> {
@@ -26,7 +25,7 @@ export async function startLoggedGateway(settings: Record<string, string> = {}):
   const lines: string[] = []
   const log = pino({ level: 'trace', base: null }, { write: (line: string) => void lines.push(line) })
   const config = loadConfig(readEnv({ STORAGE_DIR: dir, ...settings }))
-  const database = await openPglite({ loadDataDir: new Blob([new Uint8Array(readFileSync(templatePath()))]) })
+  const database = await openTemplate()
   const services = await createServices(config, { log, database, pollSeconds: 0.5 })
   await services.startJobs()
   let isStopping = false

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,10 +9,9 @@ import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { readEnv } from '../../src/config/env.ts'
 import type { DatabaseConnection } from '../../src/db/database.ts'
-import { openPglite } from '../../src/db/pglite.ts'
 import { serializeError } from '../../src/observability/logger.ts'
 import { createServices, type Services } from '../../src/services.ts'
-import { postgresTemplate, templatePath } from './database-template.ts'
+import { openTemplate, postgresTemplate } from './database-template.ts'
 import { createPostgresDatabase, testDatabaseUrl } from './test-database.ts'
 
 export interface Replica {
@@ -38,9 +37,7 @@ export async function prepareDeployment(
 ): Promise<Deployment> {
   const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'gateway-'))
   const server = testDatabaseUrl ? await createPostgresDatabase(testDatabaseUrl, postgresTemplate()) : undefined
-  const shared = server
-    ? undefined
-    : await openPglite({ loadDataDir: new Blob([new Uint8Array(readFileSync(templatePath()))]) })
+  const shared = server ? undefined : await openTemplate()
   const database: DatabaseConnection | undefined = shared && { ...shared, close: () => Promise.resolve() }
   const log = pino({ level: 'trace', base: null, serializers: { err: serializeError } }, { write: onLog })
   return {

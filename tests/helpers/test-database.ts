@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import type { DatabaseConnection } from '../../src/db/database.ts'
-import { openPglite } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { postgresTemplate, templatePath } from './database-template.ts'
+import { openTemplate, postgresTemplate } from './database-template.ts'
 
 /** A server on which tests may create databases, or undefined: then they run on PGlite. */
 export const testDatabaseUrl = process.env.TEST_DATABASE_URL
@@ -32,7 +30,7 @@ export async function createPostgresDatabase(
 
 /** A migrated, empty database: PGlite in memory, or a new one on the server that TEST_DATABASE_URL names. */
 export async function openTestDatabase(): Promise<DatabaseConnection> {
-  if (!testDatabaseUrl) return openPglite({ loadDataDir: new Blob([new Uint8Array(readFileSync(templatePath()))]) })
+  if (!testDatabaseUrl) return openTemplate()
   const { url, drop } = await createPostgresDatabase(testDatabaseUrl, postgresTemplate())
   const connection = await openPostgres({ url, maxConnections: 5 })
   return {

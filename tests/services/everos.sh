@@ -37,7 +37,7 @@ install_everos() {
   [ ! -f "$venv/complete" ] || return 0
   rm -rf "$venv"
   "$(find_python)" -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "everos[multimodal]==$version"
+  "$venv/bin/pip" install --quiet --no-compile --disable-pip-version-check "everos[multimodal]==$version"
   touch "$venv/complete"
 }
 

