@@ -5,6 +5,7 @@ import { PostgresPool } from './postgres-pool.ts'
 import * as schema from './schema/index.ts'
 
 const OLDEST_MAJOR = 14
+const CANCEL_AGAIN_MS = 500
 
 /** A pool on a PostgreSQL server. Rejects with a message that names `DATABASE_URL` if it cannot be used. */
 export async function openPostgres(options: { url: string; maxConnections: number }): Promise<DatabaseConnection> {
@@ -46,24 +47,40 @@ async function withOwnSession<T>(
   work: (run: RunStatement) => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  const session = postgres(url, {
+  await using session = openSession(url)
+  let running: ReturnType<typeof session.sql.unsafe> | undefined
+  let again: NodeJS.Timeout | undefined
+  const [own] = await session.sql.unsafe<{ pid: number }[]>('select pg_backend_pid() as pid')
+  const stop = () => {
+    running?.cancel()
+    // What reaches the server before its statement does is lost.
+    again = setInterval(() => void cancel(url, own?.pid ?? 0).catch(() => {}), CANCEL_AGAIN_MS)
+  }
+  signal?.addEventListener('abort', stop)
+  try {
+    return await work(async <Row>(statement: string) => {
+      signal?.throwIfAborted()
+      running = session.sql.unsafe(statement)
+      return [...(await running)] as Row[]
+    })
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    clearInterval(again)
+  }
+}
+
+async function cancel(url: string, pid: number): Promise<void> {
+  await using session = openSession(url)
+  await session.sql.unsafe(`select pg_cancel_backend(${pid})`)
+}
+
+function openSession(url: string) {
+  const sql = postgres(url, {
     max: 1,
     connect_timeout: 5,
     fetch_types: false,
     onnotice: () => {},
     connection: { application_name: 'memory-gateway upkeep' },
   })
-  let running: ReturnType<typeof session.unsafe> | undefined
-  const stop = () => running?.cancel()
-  signal?.addEventListener('abort', stop)
-  try {
-    return await work(async <Row>(statement: string) => {
-      signal?.throwIfAborted()
-      running = session.unsafe(statement)
-      return [...(await running)] as Row[]
-    })
-  } finally {
-    signal?.removeEventListener('abort', stop)
-    await session.end({ timeout: 5 })
-  }
+  return { sql, [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }) }
 }
