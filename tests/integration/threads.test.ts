@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { auditLog } from '../../src/db/schema/audit-log.ts'
@@ -62,6 +63,11 @@ function observationsOf(of: Pick<ThreadRow, 'id'>) {
   return gateway.services.db.select().from(observationRecords).where(eq(observationRecords.threadId, of.id))
 }
 
+/** The clock of PGlite counts no less; of what changed in the same one, no order is promised. */
+async function nextMillisecond(): Promise<void> {
+  for (const now = Date.now(); Date.now() === now; ) await setImmediate()
+}
+
 describe('a thread', () => {
   it('is made at first use, once, and belongs to the resource that named it first', async () => {
     const app = await makeApplication(gateway)
@@ -105,6 +111,7 @@ describe('a thread', () => {
     const app = await makeApplication(gateway)
     const [ann, bob] = [await app.as('ann'), await app.as('bob')]
     const [first, second] = [await openThread(ann, '1'), await openThread(bob, '2')]
+    await nextMillisecond()
     await openThread(ann, '3')
     await exchange(ann, first, [said('user', 'Hi.')])
     const realm = await app.realm()
