@@ -99,6 +99,7 @@ describe('a thread', () => {
 
   it('changes in what is given alone', async () => {
     const made = await createThread(ctx, { title: 'Plans', metadata: { a: 1, b: 1 } })
+    await nextMillisecond()
     const changed = await updateThread(ctx, made, { metadata: { b: 2, c: 3 } })
     expect(changed).toMatchObject({ title: 'Plans', metadata: { a: 1, b: 2, c: 3 } })
     expect(changed.updatedAt.getTime()).toBeGreaterThan(made.updatedAt.getTime())
