@@ -83,6 +83,12 @@ export interface SourceMessage {
 /** So many messages of one stretch are named as sources, the newest. */
 const MAX_SOURCES = 50
 
+/** Which of the items of its message a file is: 1 for the first. */
+const placeInMessage = sql`case when ${attachments.id} is not null then (
+  select item.place from jsonb_array_elements(m.content) with ordinality as item(value, place)
+  where item.value->>'attachment_id' = ${attachments.id}
+) end`
+
 const originals = preparedOn((db) => {
   const userId = sql.placeholder('userId')
   return db
@@ -121,11 +127,11 @@ const originals = preparedOn((db) => {
       attachments,
       and(eq(attachments.userId, userId), sql`${attachments.messageId} = m.id`, eq(attachments.state, 'stored')),
     )
-    .orderBy(sql`m.upstream_timestamp`, attachments.createdAt, attachments.id)
+    .orderBy(sql`m.upstream_timestamp`, placeInMessage)
     .prepare('originals')
 })
 
-/** The messages that lie in each of the stretches, which go by their index, oldest first; a message with more than one file once for each. */
+/** The messages that lie in each of the stretches, which go by their index, oldest first; a message with more than one file once for each, in its order. */
 export async function selectOriginals(
   db: Database,
   owner: Owner,
