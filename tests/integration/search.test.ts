@@ -197,6 +197,16 @@ describe('what a hit came from', () => {
       expect((await user.get(hit!.attachments[0]!.url)).status).toBe(200)
     }
   })
+
+  it('has the files of a message in their order in it', async () => {
+    user = await createUser(base)
+    const names = ['d.png', 'b.png', 'e.png', 'a.png', 'c.png']
+    const files = names.map((name) => ({ field: name, kind: 'image', name, bytes: picture }))
+    await user.addMessage('chat:1', 'Five views of the lighthouse.', files)
+    await user.post('/memories/flush', { session_id: 'chat:1' })
+    const [hit] = await search('lighthouse')
+    expect(hit?.attachments.map(({ name }) => name)).toEqual(names)
+  })
 })
 
 describe('memories are kept apart', () => {
