@@ -182,27 +182,28 @@ const neighboursStatement = preparedOn((db) => {
   const centres = sql`unnest(${sql.placeholder('sessions')}::text[], ${sql.placeholder('times')}::bigint[])
     as centre(session_id, "timestamp")`
   const near = sql`select near.id from ${centres},
-    lateral (${beside('before')} union all ${beside('after')}) as near`
+    lateral (${beside('before')} union all ${beside('after')}) as near
+    except select unnest(${sql.placeholder('known')}::text[])`
+  // By their ids alone, hence the limit: else the server may go through all of the partition, and compare each id with all of these.
+  const named = db
+    .select()
+    .from(engineMemories)
+    .where(sql`${engineMemories.id} = any(array(${near}))`)
+    .limit(sql.placeholder('most'))
+    .as('named')
   return db
     .select({
-      id: engineMemories.id,
-      sessionId: engineMemories.sessionId,
-      timestamp: engineMemories.timestamp,
-      passage: engineMemories.passage,
-      kind: engineMemories.kind,
-      role: engineMemories.role,
-      length: engineMemories.length,
-      vector: sql<string>`${engineMemories.terms}::text`,
+      id: named.id,
+      sessionId: named.sessionId,
+      timestamp: named.timestamp,
+      passage: named.passage,
+      kind: named.kind,
+      role: named.role,
+      length: named.length,
+      vector: sql<string>`${named.terms}::text`,
     })
-
-    .from(engineMemories)
-    .where(
-      and(
-        sql`${engineMemories.id} = any(array(${near}))`,
-        sql`${engineMemories.id} <> all(${sql.placeholder('known')}::text[])`,
-        inPartition(engineMemories),
-      ),
-    )
+    .from(named)
+    .where(inPartition(named))
     .prepare('engine_neighbours')
 })
 
@@ -220,7 +221,8 @@ export async function findNeighbours(
   const { projectId, senderId, from, to } = range
   const sessions = messages.map(({ sessionId }) => sessionId)
   const times = messages.map(({ timestamp }) => timestamp)
-  const given = { projectId, senderId, from, to, sessions, times, known: [...known], reach }
+  const most = 2 * reach * messages.length
+  const given = { projectId, senderId, from, to, sessions, times, known: [...known], reach, most }
   return await neighboursStatement(db).execute(given)
 }
 
