@@ -52,16 +52,11 @@ const TRANSACTION_ABORTED = '25P02'
  * Sends several statements of one transaction together, none of which needs the outcome of another: they take one round trip. Ends when
  * all have; rejects with what made the first of them fail.
  */
-export async function together<T extends readonly Promise<unknown>[]>(
-  ...statements: T
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+export async function together(...statements: readonly Promise<unknown>[]): Promise<void> {
   const results = await Promise.allSettled(statements)
   const failures = results.filter((result) => result.status === 'rejected').map(({ reason }): unknown => reason)
   const cause = failures.find((failure) => sqlState(failure) !== TRANSACTION_ABORTED) ?? failures[0]
   if (cause !== undefined) throw cause
-  return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as {
-    -readonly [K in keyof T]: Awaited<T[K]>
-  }
 }
 
 /** Has the queries on this handle (not those in its transactions) counted in the running request's timings. */

@@ -41,7 +41,7 @@ const keptOn = new WeakMap<Database, KeptRows>()
 
 /**
  * The row of that name, as `query` finds it, which is not asked again before anything is written to the tables of accounts, users, their keys and scopes:
- * on the embedded database, where a query costs the process a millisecond. On PostgreSQL, which other replicas write to, it is asked every time.
+ * on the embedded database, where a query holds up the process. On PostgreSQL, which other replicas write to, it is asked every time.
  * A row with `keptUntil` is kept until then at most, as another column of it changes with time. Not within a transaction that has written.
  */
 export function keptRow<T extends object>(
