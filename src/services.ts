@@ -78,7 +78,7 @@ export async function createServices(config: Config, options: ServiceOptions): P
   const plans = readPlans(config.plansFile)
 
   progress(config.database.kind === 'pglite' ? 'opening the embedded database' : 'connecting to PostgreSQL')
-  const database = options.database ?? (await openDatabase(config, progress))
+  const database = options.database ?? (await openDatabase(config, progress, log))
   opened.defer(() => database.close())
   timeQueries(database.db)
 
@@ -193,10 +193,13 @@ function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, 
 
 // A start takes as long as the modules that it loads: of the alternatives only those that are configured, and the AWS SDK is the largest of all.
 
-async function openDatabase(config: Config, progress: StartupProgress): Promise<DatabaseConnection> {
+async function openDatabase(config: Config, progress: StartupProgress, log: Log): Promise<DatabaseConnection> {
   if (config.database.kind === 'pglite') {
     const { openPglite } = await import('./db/pglite.ts')
-    const connection = await openPglite({ dataDir: config.database.dir })
+    const connection = await openPglite({
+      dataDir: config.database.dir,
+      onVacuumError: (error) => log.warn({ err: error }, 'a table was not vacuumed, it is tried again'),
+    })
     progress('updating its tables')
     await migratePglite(connection.client)
     return connection

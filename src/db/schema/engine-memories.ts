@@ -52,7 +52,10 @@ export const engineMemories = pgTable(
     index('engine_memories_partition_idx').on(table.projectId, table.senderId, table.sessionId, table.timestamp),
     // Without a list of pending entries: every search would read it, and PGlite has nobody who clears it.
     index('engine_memories_outdated_idx').on(table.id).where(sql`terms_version < 2`),
-    index('engine_memories_content_idx').on(table.projectId, table.senderId, table.contentHash),
+    // The partition last: else a planner without statistics takes it for searches that name a partition and a session.
+    index('engine_memories_hash_idx')
+      .on(table.contentHash, table.projectId, table.senderId)
+      .where(sql`content_hash is not null`),
     // Facts are compared with facts, which are few beside what was said.
     index('engine_memories_facts_idx').on(table.projectId, table.senderId, table.timestamp).where(sql`kind = 'fact'`),
     index('engine_memories_fact_terms_idx')
