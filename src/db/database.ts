@@ -1,6 +1,7 @@
 import { is } from 'drizzle-orm'
 import { type PgDatabase, type PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { timed } from '../observability/timings.ts'
+import { readRowsQuickly } from './quick-rows.ts'
 import type * as schema from './schema/index.ts'
 import { sqlState } from './sql-state.ts'
 
@@ -80,13 +81,14 @@ const templates = new WeakMap<object, Map<object, unknown>>()
  * once a connection, so that its text must be the same whatever its values. `build` must end in `.prepare(name)`.
  */
 export function preparedOn<T extends object>(build: (db: Database) => T): (db: Database) => T {
-  return (db) => (is(db, PgTransaction) ? inTransactionOf(db, build) : once(prepared, db, build, () => build(db)))
+  const make = (db: Database) => readRowsQuickly(build(db))
+  return (db) => (is(db, PgTransaction) ? inTransactionOf(db, build, make) : once(prepared, db, build, () => make(db)))
 }
 
 /** A transaction lives too shortly to build anything for it: it gets a copy of what was built for another, with its own client. */
-function inTransactionOf<T extends object>(tx: Database, build: (db: Database) => T): T {
+function inTransactionOf<T extends object>(tx: Database, name: object, make: (db: Database) => T): T {
   const { session, dialect } = tx as unknown as { session: { client: unknown }; dialect: object }
-  const template = once(templates, dialect, build, () => build(tx))
+  const template = once(templates, dialect, name, () => make(tx))
   const own: object = Object.create(Object.getPrototypeOf(template) as object)
   return Object.assign(own, template, { client: session.client })
 }

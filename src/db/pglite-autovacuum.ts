@@ -1,5 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite'
 
+/** Soon after the start: what was written since the last look of an earlier process. */
+const FIRST_MS = 1_000
 /** How often a server looks, too (`autovacuum_naptime`). */
 const NAP_MS = 60_000
 /**
@@ -33,15 +35,17 @@ export async function startAutovacuum(client: PGlite, onError: (error: unknown) 
   await client.query(`set default_statistics_target = ${STATISTICS_TARGET}`)
   const ending = new AbortController()
   let running: Promise<void> | undefined
-  const timer = setInterval(() => {
+  const look = () => {
     running ??= vacuumChanged(client, ending.signal)
       .catch(onError)
       .finally(() => {
         running = undefined
       })
-  }, NAP_MS)
-  timer.unref()
+  }
+  const first = setTimeout(look, FIRST_MS).unref()
+  const timer = setInterval(look, NAP_MS).unref()
   return async () => {
+    clearTimeout(first)
     clearInterval(timer)
     ending.abort()
     await running

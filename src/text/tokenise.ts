@@ -43,16 +43,34 @@ export function normalise(text: string): string {
     .replace(/[ßøłđæœı’]/g, (letter) => FOLDED[letter] ?? letter)
 }
 
-function* word(text: string): Generator<Term> {
+/** Words come again and again, and what they are as terms costs ten times what the look-up does. Emptied when it is full. */
+const knownWords = new Map<string, readonly Term[]>()
+const MOST_KNOWN_WORDS = 20_000
+/** V8 keeps a longer one as a part of the text that it was found in, which would stay in memory with it. */
+const LONGEST_KNOWN_WORD = 12
+
+function word(text: string): readonly Term[] {
+  const found = termsOfWord(text)
+  if (text.length <= LONGEST_KNOWN_WORD) {
+    if (knownWords.size === MOST_KNOWN_WORDS) knownWords.clear()
+    knownWords.set(text, found)
+  }
+  return found
+}
+
+function termsOfWord(text: string): Term[] {
+  const found: Term[] = []
   const plain = text.replace(/'s$/, '').replaceAll("'", '')
   const parts = plain.split(/[-.@/:&+#_]+/).filter((part) => part !== '')
   // What has digits or signs inside is a name, a number, an address: it is also kept whole.
   if (plain.length <= LONGEST_TERM && (parts.length > 1 ? /[\d@._/:&+]/ : /[+#]$/).test(plain)) {
-    yield { term: plain, kind: 'word' }
+    found.push({ term: plain, kind: 'word' })
   }
   for (const part of parts) {
-    if (!ENGLISH_STOP_WORDS.has(part)) yield { term: stem(part).slice(0, LONGEST_TERM).toWellFormed(), kind: 'word' }
+    if (!ENGLISH_STOP_WORDS.has(part))
+      found.push({ term: stem(part).slice(0, LONGEST_TERM).toWellFormed(), kind: 'word' })
   }
+  return found
 }
 
 function* han(text: string, isQuery: boolean): Generator<Term> {
@@ -75,17 +93,21 @@ function* pairs(text: string): Generator<Term> {
   }
 }
 
-function* terms(text: string, isQuery: boolean): Generator<Term> {
-  for (const [run] of normalise(text).matchAll(RUN)) {
-    if (HAN.test(run)) yield* han(run, isQuery)
-    else if (UNSPACED.test(run)) yield* pairs(run)
-    else yield* word(run)
+function termsOfRun(run: string, isQuery: boolean): Iterable<Term> {
+  return knownWords.get(run) ?? (HAN.test(run) ? han(run, isQuery) : UNSPACED.test(run) ? pairs(run) : word(run))
+}
+
+function terms(text: string, isQuery: boolean): Term[] {
+  const found: Term[] = []
+  for (const run of normalise(text).match(RUN) ?? []) {
+    for (const term of termsOfRun(run, isQuery)) found.push(term)
   }
+  return found
 }
 
 /** The terms of a text in their order, repeats included. */
 export function documentTerms(text: string): Term[] {
-  return [...terms(text, false)]
+  return terms(text, false)
 }
 
 /** What a query looks for: each term once, question words left out, at most 64 words and 64 characters. */

@@ -50,7 +50,7 @@ it('finds the neighbours of a memory within its session, also where the table ha
   const place = await openPlace({ memories: 6_000, users: 1 })
   onTestFinished(() => closePlace(place))
   const statements = await searched(place, 'common words')
-  const neighbours = statements.filter(({ text }) => text.includes('lateral'))
+  const neighbours = statements.filter(({ text }) => text.includes('centre'))
   expect(neighbours).toHaveLength(1)
   for (const statement of neighbours) {
     for (const mode of ['generic', 'custom'] as const) {

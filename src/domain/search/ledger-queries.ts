@@ -29,15 +29,20 @@ export interface LedgerMessage {
 export const MOST_MESSAGES = 300
 const MOST_CHARACTERS = 2_000
 
+const most = sql.raw(String(MOST_CHARACTERS))
+/** Nothing but a text, as most are: for the others, each costs two queries of its own. */
+const isPlain = sql`jsonb_array_length(m.content) = 1 and m.content->0 ? 'text'`
+
 const columns = {
   id: sql<string>`m.id`,
   upstreamSessionId: sql<string>`m.upstream_session_id`,
   upstreamTimestamp: sql<number>`m.upstream_timestamp`.mapWith(Number),
   speaker: sql<string>`coalesce(nullif(m.sender_name, ''), m.sender_id)`,
-  text: sql<string>`coalesce(left((select string_agg(left(item->>'text', ${sql.raw(`${MOST_CHARACTERS}`)}), E'\n')
-    from jsonb_array_elements(m.content) item), ${sql.raw(`${MOST_CHARACTERS}`)}), '')`,
-  names: sql<string>`coalesce((select string_agg(a.name, E'\n') from attachments a
-    where a.user_id = m.user_id and a.message_id = m.id and a.state = 'stored'), '')`,
+  text: sql<string>`case when ${isPlain} then left(m.content->0->>'text', ${most})
+    else coalesce(left((select string_agg(left(item->>'text', ${most}), E'\n') from jsonb_array_elements(m.content) item), ${most}), '') end`,
+  names: sql<string>`case when ${isPlain} then ''
+    else coalesce((select string_agg(a.name, E'\n') from attachments a
+      where a.user_id = m.user_id and a.message_id = m.id and a.state = 'stored'), '') end`,
 }
 
 const inSession = sql`s.user_id = ${sql.placeholder('userId')} and s.scope_id = ${sql.placeholder('scopeId')} and s.deleted_at is null

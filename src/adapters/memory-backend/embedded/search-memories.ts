@@ -1,11 +1,11 @@
 import type { Database } from '../../../db/database.ts'
-import type { SearchAnswer, SearchRequest } from '../../../ports/memory-backend.ts'
+import type { MemoryHit, SearchAnswer, SearchRequest } from '../../../ports/memory-backend.ts'
 import type { Embeddings } from './embeddings/embeddings.ts'
-import { dampSuperseded } from './facts/damp-superseded.ts'
 import { mergeDuplicates } from './retrieval/merge-duplicates.ts'
 import type { SearchRange } from './retrieval/queries.ts'
 import { rankLexically } from './retrieval/rank-lexically.ts'
 import { readHits } from './retrieval/read-hits.ts'
+import type { RankedMemory } from './retrieval/score.ts'
 
 export interface SearchContext {
   readonly db: Database
@@ -29,9 +29,22 @@ export async function searchMemories(
   const range: SearchRange = { projectId, senderId, from, to, sessionIds }
   const byWords = rankLexically(db, range, { text: query, askedAt: request.askedAt ?? Date.now() }, topK)
   const fused = await embeddings?.fuse(range, query, byWords, signal)
-  const ranked = await dampSuperseded(db, range, fused?.ranked ?? (await byWords))
-  const best = ranked.filter(({ score }) => score >= (request.minScore ?? 0)).slice(0, topK + MOST_DUPLICATES)
-  const hits = mergeDuplicates(await readHits(db, range, best, request.explain ?? false)).slice(0, topK)
+  const hits = await bestHits(db, request, fused?.ranked ?? (await byWords))
   if (!embeddings) return { hits, method: 'lexical' }
   return fused?.isHybrid ? { hits, method: 'hybrid' } : { hits, method: 'lexical', notice: WITHOUT_MODEL }
+}
+
+/** Where some of what was read sinks, reads on as long as what was not could be better. */
+async function bestHits(
+  db: Database,
+  { topK, minScore = 0, explain = false, ...partition }: SearchRequest,
+  ranked: readonly RankedMemory[],
+): Promise<MemoryHit[]> {
+  for (let most = topK + MOST_DUPLICATES; ; most *= 2) {
+    const read = await readHits(db, partition, ranked.slice(0, most), explain)
+    const hits = mergeDuplicates(read.filter(({ score }) => score >= minScore)).slice(0, topK)
+    const next = ranked[most]?.score ?? 0
+    const isWhole = next === 0 || next < minScore || read.every(({ fact }) => fact?.supersededBy === undefined)
+    if (isWhole || (hits.length === topK && (hits.at(-1)?.score ?? 0) >= next)) return hits
+  }
 }

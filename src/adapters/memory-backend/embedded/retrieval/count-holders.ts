@@ -9,7 +9,6 @@ import { scopeOf } from './scope-of.ts'
 export const MANY_DOCUMENTS = 10_000
 /** In so many of the sample, a word is in more memories than are ever looked through; in fewer, chance would say too much. */
 const ENOUGH = 8
-const MOST_SAMPLED = 1_000
 
 /**
  * How many of `documents` memories hold each term. Where there are many, a word that is common in their sample is not counted in all of them: an index finds
@@ -22,25 +21,21 @@ export async function holdersOf(
   documents: number,
 ): Promise<number[]> {
   const { all, sample } = await scopeOf(db, range)
-  const count = (within: string, some: readonly string[], most: number) =>
-    countHolders(
-      db,
-      range,
-      some.map((term) => bothQueries(within, anyTermQuery([term]))),
-      most,
-    )
-  const sampled = documents < MANY_DOCUMENTS ? [] : await count(sample, terms, MOST_SAMPLED)
-  const isCommon = terms.map((_, index) => (sampled[index] ?? 0) >= ENOUGH)
-  const rare = terms.filter((_, index) => !isCommon[index])
-  const counted = rare.length > 0 ? await count(all, rare, MOST_MATCHES) : []
-  let next = 0
-  return isCommon.map((common, index) => (common ? (sampled[index] ?? 0) * SAMPLED : (counted[next++] ?? 0)))
+  const asked = terms.map((term) => ({
+    query: bothQueries(all, anyTermQuery([term])),
+    ...(documents >= MANY_DOCUMENTS && { sample: bothQueries(sample, anyTermQuery([term])) }),
+  }))
+  const counted = await countHolders(db, range, asked, { mostMatches: MOST_MATCHES, common: ENOUGH })
+  return counted.map((holders) => ('held' in holders ? holders.held : holders.sampled * SAMPLED))
 }
 
 /** How many memories a search covers, up to 10,000; of more, as many as those of the sample stand for. */
 export async function estimateDocuments(db: Database, range: SearchRange): Promise<number> {
   const { all, sample, isWhole } = await scopeOf(db, range)
-  const count = async (query: string) => (await countHolders(db, range, [query], MANY_DOCUMENTS))[0] ?? 0
+  const count = async (query: string) => {
+    const [counted] = await countHolders(db, range, [{ query }], { mostMatches: MANY_DOCUMENTS, common: ENOUGH })
+    return counted && 'held' in counted ? counted.held : 0
+  }
   const counted = isWhole ? await countMemories(db, range, MANY_DOCUMENTS) : await count(all)
   return counted < MANY_DOCUMENTS ? counted : Math.max(counted, SAMPLED * (await count(sample)))
 }

@@ -99,11 +99,20 @@ export interface FoundMemory {
 }
 
 function prepareHolders(db: Database, withSessions: boolean) {
-  const matched = matches(db, sql`asked.query`, withSessions)
-  const held = db.select({ count: sql`count(*)::int` }).from(matched).where(inPartition(matched))
+  const countOf = (query: SQL) => {
+    const matched = matches(db, query, withSessions)
+    const counted = db.select({ count: sql`count(*)::int` }).from(matched).where(inPartition(matched))
+    return sql`case when ${query} <> '' then (${counted}) end`
+  }
+  const asked = sql`unnest(${sql.placeholder('samples')}::text[], ${sql.placeholder('queries')}::text[])
+    with ordinality as asked(sample, query, place)`
+  const isCommon = sql`sampled.count >= ${sql.placeholder('common')}`
   return db
-    .select({ holders: sql<number>`(${held})` })
-    .from(sql`unnest(${sql.placeholder('queries')}::text[]) with ordinality as asked(query, place)`)
+    .select({
+      sampled: sql<number | null>`sampled.count`,
+      held: sql<number | null>`case when ${isCommon} then null else ${countOf(sql`asked.query`)} end`,
+    })
+    .from(sql`${asked} cross join lateral (select ${countOf(sql`asked.sample`)} as count) as sampled`)
     .orderBy(sql`asked.place`)
     .prepare(`engine_holders_${withSessions}`)
 }
@@ -111,16 +120,31 @@ function prepareHolders(db: Database, withSessions: boolean) {
 const holdersInAll = preparedOn((db) => prepareHolders(db, false))
 const holdersInSessions = preparedOn((db) => prepareHolders(db, true))
 
-/** For each of `queries` (`tsquery`s as text), how many memories match it, counted up to `mostMatches`. */
+export interface HoldersQuery {
+  /** `tsquery` as text. */
+  readonly query: string
+  /** The same among a sample of the memories; undefined: only all of them are looked through. */
+  readonly sample?: string
+}
+
+/** How many memories match a query, counted up to `mostMatches`; `sampled`: so many of the sample do, which are too many to count them all. */
+export type Holders = { readonly held: number } | { readonly sampled: number }
+
+/** Of each query; those that at least `common` of the sample match are not counted any further. */
 export async function countHolders(
   db: Database,
   range: SearchRange,
-  queries: readonly string[],
-  mostMatches: number,
-): Promise<number[]> {
+  asked: readonly HoldersQuery[],
+  bounds: { readonly mostMatches: number; readonly common: number },
+): Promise<Holders[]> {
   const statement = range.sessionIds ? holdersInSessions(db) : holdersInAll(db)
-  const rows = await statement.execute({ ...range, queries: [...queries], mostMatches })
-  return rows.map(({ holders }) => holders)
+  const rows = await statement.execute({
+    ...range,
+    ...bounds,
+    samples: asked.map(({ sample = '' }) => sample),
+    queries: asked.map(({ query }) => query),
+  })
+  return rows.map(({ sampled, held }) => (held === null ? { sampled: sampled ?? 0 } : { held }))
 }
 
 /** The most promising matches by PostgreSQL's own rank; their vectors are read only once they are chosen. */

@@ -5,7 +5,10 @@ import type { Partition } from '../queries.ts'
 import { readMemories } from './queries.ts'
 import type { RankedMemory } from './score.ts'
 
-/** The memories themselves, in the order given; without those that were forgotten meanwhile. */
+/** What is left of the score of a fact that a newer one contradicts: it is still found, below what holds. */
+const SUPERSEDED = 0.5
+
+/** The memories themselves, best first; without those that were forgotten meanwhile. What a newer fact contradicts sinks, and its `superseded` says so. */
 export async function readHits(
   db: Database,
   partition: Partition,
@@ -19,9 +22,11 @@ export async function readHits(
     ranked.map(({ id }) => id),
   )
   const byId = new Map(rows.map((row) => [row.id, row]))
-  return ranked.flatMap(({ id, score, parts }) => {
+  const hits = ranked.flatMap(({ id, score: own, parts }): MemoryHit[] => {
     const row = byId.get(id)
     if (!row) return []
+    const sinks = row.supersededBy !== null
+    const score = sinks ? own * SUPERSEDED : own
     const { projectId, senderId, sessionId, timestamp, body: text, subject, speaker } = row
     const sources = row.sourceTimestamps?.map((source) => ({ sessionId, timestamp: source })) ?? [
       { sessionId, timestamp, ...(row.place && { place: row.place }) },
@@ -31,8 +36,9 @@ export async function readHits(
       ...(fact && { fact }),
       ...(row.isPending && { pending: true }),
       ...(speaker !== '' && { speaker }),
-      ...(explain && { explanation: parts }),
+      ...(explain && { explanation: sinks ? { ...parts, superseded: SUPERSEDED } : parts }),
     }
     return [{ id, projectId, senderId, sessionId, text, subject, facts: [], score, timestamp, sources, ...said }]
   })
+  return hits.sort((one, other) => other.score - one.score)
 }

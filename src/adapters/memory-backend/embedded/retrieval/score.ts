@@ -104,6 +104,29 @@ interface Counted {
   readonly tellsTime: boolean
 }
 
+/** By question: most memories are ranked twice, on their own and among those around them. */
+const countedFor = new WeakMap<AnalysedQuery, Map<string, Counted>>()
+
+/** What the vectors say of the query's terms, by memory. */
+function countAll(query: AnalysedQuery, memories: readonly FoundMemory[]): Map<string, Counted> {
+  const known = countedFor.get(query) ?? new Map<string, Counted>()
+  countedFor.set(query, known)
+  const wanted = wantedTerms(query.terms.map(({ term }) => term))
+  return new Map(
+    memories.map((memory) => {
+      const { id } = memory
+      const counted = known.get(id) ?? count(query, memory, wanted)
+      known.set(id, counted)
+      return [id, counted]
+    }),
+  )
+}
+
+function count(query: AnalysedQuery, memory: FoundMemory, wanted: ReturnType<typeof wantedTerms>): Counted {
+  const vector = readVector(memory.vector, wanted)
+  return { memory, vector, counts: query.terms.map(({ term }) => countTerm(vector, term)), ...signsIn(vector) }
+}
+
 /** With at most one term between: pairs of Han characters alternate with single ones. */
 function inOrder(left: TermCount | undefined, right: TermCount | undefined): boolean {
   if (!left || !right) return false
@@ -206,14 +229,7 @@ export function scoreMemories(
   const weighed = weigh(query, around, weights)
   if (weighed.full === 0) return []
   const usual = memories.reduce((sum, { length }) => sum + length, 0) / Math.max(memories.length, 1) || 1
-  const wanted = wantedTerms(query.terms.map(({ term }) => term))
-  const counted = new Map<string, Counted>(
-    memories.map((memory) => {
-      const vector = readVector(memory.vector, wanted)
-      const counts = query.terms.map(({ term }) => countTerm(vector, term))
-      return [memory.id, { memory, vector, counts, ...signsIn(vector) }]
-    }),
-  )
+  const counted = countAll(query, memories)
   const context = { neighboursOf, counted, usual, weights }
   const scored = Array.from(counted.values(), (each) => {
     const match = matchOf(each, around, weighed, context)

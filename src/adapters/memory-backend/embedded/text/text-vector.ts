@@ -87,16 +87,19 @@ export function bothQueries(one: string, other: string): string {
   return `( ${one} ) & ( ${other} )`
 }
 
-/** The wanted ones of the terms in a tsvector's text, each as the text quotes it, with its places. */
+/** The wanted ones of the terms in a tsvector's text, each with its places. */
 export type VectorTerms = ReadonlyMap<string, string>
 
-/** What `readVector` has to find so that it can be told of each of `terms` how often it occurs, and whether it names the speaker. */
-export function wantedTerms(terms: readonly string[]): ReadonlySet<string> {
-  return new Set([ASKS, TELLS_TIME, ...terms, ...terms.map(speakerTerm)].map(quote))
+/**
+ * What `readVector` has to find so that it can be told of each of `terms` how often it occurs, and whether it names the speaker: each under what
+ * the text has for it.
+ */
+export function wantedTerms(terms: readonly string[]): ReadonlyMap<string, string> {
+  return new Map([ASKS, TELLS_TIME, ...terms, ...terms.map(speakerTerm)].map((term) => [quote(term), term]))
 }
 
 /** Reads a tsvector's text once: to look for each of many terms in each of many texts takes seconds. */
-export function readVector(vector: string, wanted: ReadonlySet<string>): VectorTerms {
+export function readVector(vector: string, wanted: ReadonlyMap<string, string>): VectorTerms {
   const terms = new Map<string, string>()
   let start = 0
   while (vector[start] === "'") {
@@ -106,33 +109,28 @@ export function readVector(vector: string, wanted: ReadonlySet<string>): VectorT
     if (end === 0) break
     const space = vector.indexOf(' ', end)
     const next = space < 0 ? vector.length : space
-    const term = vector.slice(start, end)
-    if (wanted.has(term)) terms.set(term, vector.slice(end + 1, next))
+    const term = wanted.get(vector.slice(start, end))
+    if (term !== undefined) terms.set(term, vector.slice(end + 1, next))
     start = next + 1
   }
   return terms
 }
 
-function placesOf(vector: VectorTerms, term: string): string[] {
-  const places = vector.get(quote(term)) ?? ''
-  return places === '' ? [] : places.split(',')
-}
-
 /** How often `term` occurs, by field; undefined if it does not. */
 export function countTerm(vector: VectorTerms, term: string): TermCount | undefined {
-  const written = placesOf(vector, term)
-  if (written.length === 0) return undefined
-  const title = written.filter((place) => place.endsWith(FIELD_LABELS.title)).length
-  const places = written.map((place) => Number.parseInt(place, 10))
-  return { title, body: written.length - title, places }
+  const written = vector.get(term)
+  if (!written) return undefined
+  const each = written.split(',')
+  const title = each.filter((place) => place.endsWith(FIELD_LABELS.title)).length
+  return { title, body: each.length - title, places: each.map((place) => Number.parseInt(place, 10)) }
 }
 
 export function isSpokenBy(vector: VectorTerms, name: string): boolean {
-  return vector.has(quote(speakerTerm(name)))
+  return vector.has(speakerTerm(name))
 }
 
 export function signsIn(vector: VectorTerms): TextSigns {
-  return { asks: placesOf(vector, ASKS).length, tellsTime: vector.has(quote(TELLS_TIME)) }
+  return { asks: countTerm(vector, ASKS)?.places.length ?? 0, tellsTime: vector.has(TELLS_TIME) }
 }
 
 /** Terms of a tsvector's text that have a place with this label. */
