@@ -1,4 +1,4 @@
-import { is } from 'drizzle-orm'
+import { is, sql } from 'drizzle-orm'
 import { type PgDatabase, type PgQueryResultHKT, PgTransaction } from 'drizzle-orm/pg-core'
 import { timed } from '../observability/timings.ts'
 import { readRowsQuickly } from './quick-rows.ts'
@@ -71,6 +71,12 @@ export function timeQueries(db: Database): void {
     return query
   }
 }
+
+/**
+ * A condition of a statement that stands for itself: its commit does not wait for the disk. For what may be undone by the server's fall, and is
+ * found out then; whatever is committed after it and waits is durable together with it.
+ */
+export const WITHOUT_WAITING = sql`set_config('synchronous_commit', 'off', true) is not null`
 
 const prepared = new WeakMap<Database, Map<object, unknown>>()
 /** By the dialect, which a handle shares with its transactions. */

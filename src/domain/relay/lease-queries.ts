@@ -1,5 +1,5 @@
 import { and, eq, inArray, isNotNull, isNull, lte, notExists, or, sql } from 'drizzle-orm'
-import { type Database, preparedOn } from '../../db/database.ts'
+import { type Database, preparedOn, WITHOUT_WAITING } from '../../db/database.ts'
 import { type BatchState, batches } from '../../db/schema/batches.ts'
 import { scopes } from '../../db/schema/scopes.ts'
 import { type SessionKind, sessions } from '../../db/schema/sessions.ts'
@@ -16,6 +16,8 @@ export interface ClaimedSession {
   readonly upstreamProjectId: string
   readonly upstreamSenderId: string
   readonly upstreamSessionId: string
+  /** Whose it is, as its row says. */
+  readonly relayToken: string | null
 }
 
 const claimStatement = preparedOn((db) =>
@@ -31,6 +33,7 @@ const claimStatement = preparedOn((db) =>
         eq(sessions.id, sql.placeholder('sessionId')),
         eq(scopes.id, sessions.scopeId),
         or(isNull(sessions.relayLeaseUntil), lte(sessions.relayLeaseUntil, sql`now()`)),
+        WITHOUT_WAITING,
       ),
     )
     .returning({
@@ -41,6 +44,7 @@ const claimStatement = preparedOn((db) =>
       upstreamProjectId: scopes.upstreamProjectId,
       upstreamSenderId: scopes.upstreamSenderId,
       upstreamSessionId: sessions.upstreamSessionId,
+      relayToken: sessions.relayToken,
     })
     .prepare('claim_session'),
 )
@@ -81,6 +85,7 @@ const releaseIdleStatement = preparedOn((db) =>
             .from(batches)
             .where(and(eq(batches.sessionId, sql.placeholder('sessionId')), inArray(batches.state, OPEN_STATES))),
         ),
+        WITHOUT_WAITING,
       ),
     )
     .returning({ id: sessions.id })
@@ -96,7 +101,13 @@ const releaseStatement = preparedOn((db) =>
   db
     .update(sessions)
     .set({ relayToken: null, relayLeaseUntil: null })
-    .where(and(eq(sessions.id, sql.placeholder('sessionId')), eq(sessions.relayToken, sql.placeholder('token'))))
+    .where(
+      and(
+        eq(sessions.id, sql.placeholder('sessionId')),
+        eq(sessions.relayToken, sql.placeholder('token')),
+        WITHOUT_WAITING,
+      ),
+    )
     .prepare('release_session'),
 )
 

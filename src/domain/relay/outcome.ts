@@ -7,7 +7,8 @@ export interface BatchAnswer {
 
 /** What became of one attempt to relay a batch. */
 export type BatchOutcome =
-  | { readonly state: 'relayed'; readonly answer: BatchAnswer }
+  /** `isReleased`: nothing else was left to relay, and the session was given back. */
+  | { readonly state: 'relayed'; readonly answer: BatchAnswer; readonly isReleased?: boolean }
   /** Refused for good. */
   | { readonly state: 'rejected'; readonly code: string; readonly message: string }
   /** Given up, until someone asks for it again. */

@@ -1,5 +1,5 @@
-import { and, asc, eq, gt, inArray, isNull, lte, max, min, or, sql } from 'drizzle-orm'
-import { type Database, preparedOn } from '../../db/database.ts'
+import { and, asc, eq, gt, inArray, isNull, lte, max, min, ne, notExists, or, sql } from 'drizzle-orm'
+import { type Database, preparedOn, WITHOUT_WAITING } from '../../db/database.ts'
 import { attachments } from '../../db/schema/attachments.ts'
 import { type BatchState, batches } from '../../db/schema/batches.ts'
 import { extractions } from '../../db/schema/extractions.ts'
@@ -182,6 +182,75 @@ export async function advanceBatch(
     settleMs: settleMs ?? null,
   })
   return rows.length > 0
+}
+
+/** The session's row first, as all have it. */
+const finishStatement = preparedOn((db) => {
+  const held = db.$with('held').as(
+    db
+      .select({ id: sessions.id })
+      .from(sessions)
+      .where(and(eq(sessions.id, sql.placeholder('sessionId')), WITHOUT_WAITING))
+      .for('update'),
+  )
+  const done = db.$with('done').as(
+    db
+      .update(batches)
+      .set({
+        state: 'relayed',
+        reason: null,
+        upstreamRequestId: sql`${sql.placeholder('upstreamRequestId')}`,
+        settlesAt: null,
+        updatedAt: sql`now()`,
+      })
+      .from(held)
+      .where(
+        and(
+          eq(batches.id, sql.placeholder('id')),
+          eq(batches.state, sql.placeholder('state')),
+          eq(batches.attempts, sql.placeholder('attempts')),
+        ),
+      )
+      .returning({ id: batches.id, sessionId: batches.sessionId }),
+  )
+  const others = db
+    .select({ id: batches.id })
+    .from(batches)
+    .where(
+      and(
+        eq(batches.sessionId, sql.placeholder('sessionId')),
+        inArray(batches.state, OPEN_STATES),
+        ne(batches.id, sql.placeholder('id')),
+      ),
+    )
+  const released = db.$with('released').as(
+    db
+      .update(sessions)
+      .set({ relayToken: null, relayLeaseUntil: null })
+      .from(done)
+      .where(and(eq(sessions.id, done.sessionId), eq(sessions.relayToken, sql.placeholder('token')), notExists(others)))
+      .returning({ id: sessions.id }),
+  )
+  return db
+    .with(held, done, released)
+    .select({ isReleased: sql<boolean>`exists (select from ${released})` })
+    .from(done)
+    .prepare('finish_batch')
+})
+
+/**
+ * Marks a batch that is still as `mark` says as relayed, and gives its session back if nothing else is left to relay in it. `gone` if it is not as
+ * said, or if the session is gone. What a fall of the server undoes of it is found out by looking for the messages.
+ */
+export async function finishBatch(
+  db: Database,
+  session: ClaimedSession,
+  { id, state, attempts }: BatchMark,
+  upstreamRequestId: string,
+): Promise<{ readonly isReleased: boolean } | 'gone'> {
+  const given = { id, state, attempts, upstreamRequestId, sessionId: session.id, token: session.relayToken }
+  const [finished] = await finishStatement(db).execute(given)
+  return finished ?? 'gone'
 }
 
 export async function insertExtraction(

@@ -10,6 +10,7 @@ import {
   type BatchMark,
   type BatchRow,
   closeFollowing,
+  finishBatch,
   insertExtraction,
   isExtracted,
   type OpenBatch,
@@ -26,13 +27,14 @@ export async function recordSuccess(
   mark: BatchMark,
   answer: BatchAnswer,
 ): Promise<BatchOutcome> {
-  const change = { state: 'relayed' as const, reason: null, upstreamRequestId: answer.requestId, settleMs: null }
   const changesNothingElse = answer.status !== 'extracted' && (session.kind !== 'resource' || batch.action !== 'flush')
   if (changesNothingElse) {
-    if (!(await advanceBatch(deps.db, mark, change))) return { state: 'gone' }
+    const finished = await finishBatch(deps.db, session, mark, answer.requestId)
+    if (finished === 'gone') return { state: 'gone' }
     deps.events.batchRelayed(batch)
-    return { state: 'relayed', answer }
+    return { state: 'relayed', answer, ...finished }
   }
+  const change = { state: 'relayed' as const, reason: null, upstreamRequestId: answer.requestId, settleMs: null }
   const status = await inTransaction(deps.db, async (tx) => {
     await lockSessionRow(tx, session.id)
     if (!(await advanceBatch(tx, mark, change))) return undefined

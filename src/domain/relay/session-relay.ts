@@ -153,10 +153,9 @@ export class SessionRelay {
     let isReleased = false
     try {
       const signal = AbortSignal.any([lease.signal, this.#ending.signal])
-      return await this.#relayOpenBatches(session, signal, async () => {
-        isReleased = await releaseIfIdle(db, sessionId, token)
-        return isReleased
-      })
+      const drained = await this.#relayOpenBatches(session, token, signal)
+      isReleased = drained.isReleased
+      return drained.result
     } finally {
       lease.end()
       if (!isReleased) await releaseSession(db, sessionId, token)
@@ -182,22 +181,25 @@ export class SessionRelay {
     return { signal: lost.signal, end: () => clearInterval(heartbeat) }
   }
 
-  /** `release` gives the session back if nothing is left to relay. */
+  /** `isReleased`: with the last batch the session was given back. */
   async #relayOpenBatches(
     session: ClaimedSession,
+    token: string,
     signal: AbortSignal,
-    release: () => Promise<boolean>,
-  ): Promise<DrainResult> {
+  ): Promise<{ result: DrainResult; isReleased: boolean }> {
+    const { db, giveUpMs } = this.#deps
+    const ended = (result: DrainResult) => ({ result, isReleased: false })
     for (;;) {
-      const open = await findNextBatch(this.#deps.db, session.id, this.#deps.giveUpMs)
-      if (!open || session.deletedAt) return 'idle'
+      const open = await findNextBatch(db, session.id, giveUpMs)
+      if (!open || session.deletedAt) return ended('idle')
       const { id } = open.batch
       const outcome = await relayBatch(this.#deps, session, open, { signal, isAwaited: () => this.#waiters.has(id) })
       step('outcome-recorded')
       this.#waiters.get(id)?.(outcome)
-      if (outcome.state === 'waiting') return 'waiting'
-      if (signal.aborted) return 'busy'
-      if (await release()) return 'idle'
+      if (outcome.state === 'waiting') return ended('waiting')
+      const isLast = outcome.state === 'relayed' && outcome.isReleased
+      if (!isLast && signal.aborted) return ended('busy')
+      if (isLast || (await releaseIfIdle(db, session.id, token))) return { result: 'idle', isReleased: true }
     }
   }
 }
