@@ -92,7 +92,7 @@ export async function prepareSite(
     const serviceKey = await createServiceKey(gateway.base)
     await fill?.(gateway.base, users)
     await gateway.stop()
-    if (site.databaseUrl !== undefined) await run(site.databaseUrl, ANALYSE)
+    if (fill && site.databaseUrl !== undefined) await run(site.databaseUrl, ANALYSE)
     return { ...site, database: options.database, users, serviceKey }
   } catch (error) {
     await site.drop()

@@ -3,13 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { batches } from '../../src/db/schema/batches.ts'
 import { sessions } from '../../src/db/schema/sessions.ts'
+import { finishBatch } from '../../src/domain/relay/advance-queries.ts'
 import {
   type ClaimedSession,
   claimSession,
   releaseIfIdle,
   releaseSession,
 } from '../../src/domain/relay/lease-queries.ts'
-import { finishBatch, insertBatch } from '../../src/domain/relay/queries.ts'
+import { insertBatch } from '../../src/domain/relay/queries.ts'
 import { createUser, type TestUser } from '../helpers/client.ts'
 import { postgresTemplate } from '../helpers/database-template.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'

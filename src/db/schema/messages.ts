@@ -43,7 +43,8 @@ export const messages = pgTable(
     foreignKey({ columns: [table.userId, table.batchId], foreignColumns: [batches.userId, batches.id] }).onDelete(
       'cascade',
     ),
-    unique('messages_user_id_id_key').on(table.userId, table.id),
+    // The user last: else a planner with few statistics goes through all messages of a user, where a statement names a session, too.
+    unique('messages_id_user_id_key').on(table.id, table.userId),
     unique('messages_session_id_upstream_timestamp_key').on(table.sessionId, table.upstreamTimestamp),
     index('messages_batch_id_idx').on(table.batchId),
   ],

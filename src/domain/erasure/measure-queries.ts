@@ -1,4 +1,4 @@
-import { and, count, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, count, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { messages } from '../../db/schema/messages.ts'
 import { sessions } from '../../db/schema/sessions.ts'
@@ -39,11 +39,13 @@ export async function measureUser(tx: Database, owner: Owner): Promise<Extent> {
     .select({ n: count() })
     .from(sessions)
     .where(and(eq(sessions.userId, owner.userId), isNull(sessions.deletedAt)))
+  const ownSessions = tx.select({ id: sessions.id }).from(sessions).where(eq(sessions.userId, owner.userId))
+  const isOwn = and(eq(messages.userId, owner.userId), inArray(messages.sessionId, ownSessions))
   const [ofFiles] = await tx.select(extentOf).from(sql`(
     select distinct object_key, size from attachments where user_id = ${owner.userId} and state = 'stored') object`)
   return {
     sessions: ofSessions?.n ?? 0,
-    messages: await tx.$count(messages, eq(messages.userId, owner.userId)),
+    messages: await tx.$count(messages, isOwn),
     objects: ofFiles?.objects ?? 0,
     bytes: ofFiles?.bytes ?? 0,
   }

@@ -3,18 +3,10 @@ import type { BackendError } from '../../ports/memory-backend.ts'
 import { createId } from '../ids.ts'
 import { setResourceStatus } from '../resources/queries.ts'
 import { lockSessionRow } from '../sessions/queries.ts'
+import { advanceBatch, type BatchMark, finishBatch } from './advance-queries.ts'
 import type { ClaimedSession } from './lease-queries.ts'
 import type { BatchAnswer, BatchOutcome } from './outcome.ts'
-import {
-  advanceBatch,
-  type BatchMark,
-  type BatchRow,
-  closeFollowing,
-  finishBatch,
-  insertExtraction,
-  isExtracted,
-  type OpenBatch,
-} from './queries.ts'
+import { type BatchRow, closeFollowing, insertExtraction, isExtracted, type OpenBatch } from './queries.ts'
 import type { RelayDependencies } from './session-relay.ts'
 
 const NOTHING_FOUND = 'NO_EXTRACTION'

@@ -1,10 +1,11 @@
 import { step } from '../../observability/steps.ts'
 import { BackendError } from '../../ports/memory-backend.ts'
+import { advanceBatch, type BatchMark } from './advance-queries.ts'
 import { backendMessages, upstreamOf } from './backend-messages.ts'
 import type { ClaimedSession } from './lease-queries.ts'
 import { findLost, sendLost } from './lost-messages.ts'
 import type { BatchAnswer, BatchOutcome } from './outcome.ts'
-import { advanceBatch, type BatchMark, type OpenBatch, selectBatchContent } from './queries.ts'
+import { type OpenBatch, selectBatchContent } from './queries.ts'
 import { recordFailure, recordSuccess } from './record-outcome.ts'
 import type { RelayDependencies } from './session-relay.ts'
 

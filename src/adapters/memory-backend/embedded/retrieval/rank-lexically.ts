@@ -11,7 +11,7 @@ import { mergeRankings, rankByTime } from './rank-by-time.ts'
 import { type RankedMemory, type Surroundings, scoreMemories, type Weights } from './score.ts'
 
 /** The best candidates, whose neighbours are looked at. */
-const MOST_CENTRES = 60
+const MOST_CENTRES = 40
 
 /** How many memories hold each term, and which terms name a speaker. */
 async function lookAround(db: Database, range: SearchRange, query: AnalysedQuery): Promise<Surroundings> {

@@ -1,2 +1,0 @@
-DROP INDEX "engine_memories_content_idx";--> statement-breakpoint
-CREATE INDEX "engine_memories_hash_idx" ON "engine_memories" USING btree ("content_hash","project_id","sender_id") WHERE content_hash is not null;
