@@ -50,11 +50,16 @@ const inSession = sql`s.user_id = ${sql.placeholder('userId')} and s.scope_id = 
 
 const inTime = sql`m.upstream_timestamp between ${sql.placeholder('from')}::bigint and ${sql.placeholder('to')}::bigint`
 
-/** What is not relayed is little, and there is an index of it. */
-const unrelayed = sql`(select m.*, s.upstream_session_id from batches b
-  join sessions s on s.user_id = b.user_id and s.id = b.session_id
-  join messages m on m.user_id = b.user_id and m.batch_id = b.id
-  where b.user_id = ${sql.placeholder('userId')} and b.state <> 'relayed' and b.action = 'add' and ${inSession} and ${inTime}
+/**
+ * What is not relayed is little, and there is an index of it: `offset 0` keeps the planner from any other order, as it takes a range of times for few
+ * messages, and would begin with those.
+ */
+const unrelayed = sql`(select m.*, s.upstream_session_id
+  from (select * from batches
+    where user_id = ${sql.placeholder('userId')} and state <> 'relayed' and action = 'add' offset 0) b
+  cross join lateral (select * from sessions where id = b.session_id offset 0) s
+  cross join lateral (select * from messages where batch_id = b.id offset 0) m
+  where m.user_id = ${sql.placeholder('userId')} and ${inSession} and ${inTime}
   order by b.created_at desc, m.position desc limit ${sql.raw(`${MOST_MESSAGES}`)})`
 
 /** From the sessions that were written to last. */
