@@ -196,13 +196,18 @@ function createWork(config: Config, domain: DomainServices, jobs: RunningQueue, 
 async function openDatabase(config: Config, progress: StartupProgress, log: Log): Promise<DatabaseConnection> {
   if (config.database.kind === 'pglite') {
     const { openPglite } = await import('./db/pglite.ts')
-    const connection = await openPglite({
-      dataDir: config.database.dir,
-      onVacuumError: (error) => log.warn({ err: error }, 'a table was not vacuumed, it is tried again'),
-    })
+    const { startAutovacuum } = await import('./db/pglite-autovacuum.ts')
+    const connection = await openPglite({ dataDir: config.database.dir })
     progress('updating its tables')
     await migratePglite(connection.client)
-    return connection
+    const endAutovacuum = await startAutovacuum(connection.client, (error) =>
+      log.warn({ err: error }, 'a table was not vacuumed, it is tried again'),
+    )
+    const close = async () => {
+      await endAutovacuum()
+      await connection.close()
+    }
+    return { ...connection, close }
   }
   const { url, poolSize } = config.database
   const { openPostgres } = await import('./db/postgres.ts')

@@ -7,7 +7,6 @@ import { drizzle } from 'drizzle-orm/pglite'
 import type { DatabaseConnection } from './database.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { keepRows } from './kept-rows.ts'
-import { startAutovacuum } from './pglite-autovacuum.ts'
 import { parsers, prepareStatements } from './pglite-statements.ts'
 import * as schema from './schema/index.ts'
 
@@ -24,14 +23,9 @@ const UNOPTIMISED = ['--liftoff-only', '--no-wasm-tier-up', '--no-wasm-dynamic-t
 
 /**
  * PostgreSQL inside this process, on a directory that it locks first. It survives the death of the process, but does not
- * fsync: not the loss of power. `dataDir` undefined keeps everything in memory; `loadDataDir` starts from a dump. `onVacuumError` is told what
- * upkeep in the background failed with; it is tried again.
+ * fsync: not the loss of power. `dataDir` undefined keeps everything in memory; `loadDataDir` starts from a dump.
  */
-export async function openPglite(options: {
-  dataDir?: string
-  loadDataDir?: Blob
-  onVacuumError?: (error: unknown) => void
-}): Promise<PgliteConnection> {
+export async function openPglite(options: { dataDir?: string; loadDataDir?: Blob }): Promise<PgliteConnection> {
   let release = () => {}
   if (options.dataDir) {
     makeDirectory(options.dataDir)
@@ -50,7 +44,6 @@ export async function openPglite(options: {
     prepareStatements(client)
     const db = drizzle(client, { schema })
     keepRows(db, client)
-    const endAutovacuum = await startAutovacuum(client, options.onVacuumError ?? (() => {}))
     const { rows } = await client.query<{ version: string }>(`select current_setting('server_version') as version`)
     return {
       kind: 'pglite',
@@ -63,7 +56,6 @@ export async function openPglite(options: {
       withOwnSession: (work) =>
         work(async <Row>(statement: string) => (await client.query<Row>(statement.replace(' concurrently', ''))).rows),
       close: async () => {
-        await endAutovacuum()
         if (!client.closed) await client.close()
         release()
       },

@@ -62,7 +62,7 @@ it.skipIf(!programs)(
           (acknowledged) => acknowledged >= fall * EACH,
           60_000,
         )
-        postgres.fall()
+        await postgres.fall()
       }
       isOver = true
       await Promise.all(clients)
@@ -88,7 +88,7 @@ it.skipIf(!programs)(
     } finally {
       await Promise.all(replicas.map((replica) => replica.stop('SIGKILL')))
       await fake.close()
-      postgres.close()
+      await postgres.close()
       rmSync(dir, { recursive: true, force: true })
     }
   },

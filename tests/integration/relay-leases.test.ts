@@ -1,20 +1,13 @@
 import { eq, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openPostgres } from '../../src/db/postgres.ts'
+import { type Database, inTransaction } from '../../src/db/database.ts'
 import { batches } from '../../src/db/schema/batches.ts'
 import { sessions } from '../../src/db/schema/sessions.ts'
 import { finishBatch } from '../../src/domain/relay/advance-queries.ts'
-import {
-  type ClaimedSession,
-  claimSession,
-  releaseIfIdle,
-  releaseSession,
-} from '../../src/domain/relay/lease-queries.ts'
+import { type ClaimedSession, claimSession, releaseSession } from '../../src/domain/relay/lease-queries.ts'
 import { insertBatch } from '../../src/domain/relay/queries.ts'
 import { createUser, type TestUser } from '../helpers/client.ts'
-import { postgresTemplate } from '../helpers/database-template.ts'
 import { startGateway, type TestGateway } from '../helpers/gateway.ts'
-import { createPostgresDatabase, testDatabaseUrl } from '../helpers/test-database.ts'
 
 let gateway: TestGateway
 let user: TestUser
@@ -63,7 +56,7 @@ describe('the end of a batch', () => {
   it('keeps the session while another batch waits', async () => {
     await open('next', 'stored', 3)
     expect(await finishBatch(gateway.services.db, claimed, mark(), 'req_1')).toEqual({ isReleased: false })
-    expect(await states()).toEqual({ batch: 'relayed', requestId: 'req_1', holder: claimed.relayToken })
+    expect(await states()).toEqual({ batch: 'relayed', requestId: 'req_1', holder: claimed.token })
   })
 
   it('keeps a session that another process has claimed meanwhile', async () => {
@@ -75,25 +68,28 @@ describe('the end of a batch', () => {
 
   it('changes nothing if another process was at the batch', async () => {
     expect(await finishBatch(gateway.services.db, claimed, mark(1), 'req_1')).toBe('gone')
-    expect(await states()).toEqual({ batch: 'relaying', requestId: null, holder: claimed.relayToken })
+    expect(await states()).toEqual({ batch: 'relaying', requestId: null, holder: claimed.token })
   })
 })
 
-describe.runIf(testDatabaseUrl)('a commit that does not wait for the disk', () => {
-  it('leaves the next one of its connection to wait', async () => {
-    const { url, drop } = await createPostgresDatabase(testDatabaseUrl ?? '', postgresTemplate())
-    const { db, close } = await openPostgres({ url, maxConnections: 1 })
-    const waits = () => db.execute(sql`select current_setting('synchronous_commit') as waits`)
-    try {
-      expect(await waits()).toEqual([{ waits: 'on' }])
-      await claimSession(db, 'none', 'token', LEASE_MS)
-      await releaseIfIdle(db, 'none', 'token')
-      await releaseSession(db, 'none', 'token')
-      await finishBatch(db, claimed, mark(), 'req_1')
-      expect(await waits()).toEqual([{ waits: 'on' }])
-    } finally {
-      await close()
-      await drop()
-    }
+describe('a commit that does not wait for the disk', () => {
+  const waits = async (db: Database) => {
+    const rows = await db.execute(sql`select current_setting('synchronous_commit') as waits`)
+    return (Array.isArray(rows) ? rows : (rows as unknown as { rows: unknown[] }).rows)[0]
+  }
+
+  it.each([
+    ['claims', (tx: Database) => claimSession(tx, claimed.id, 'token', LEASE_MS)],
+    ['releases', (tx: Database) => releaseSession(tx, claimed.id, claimed.token)],
+    ['ends a batch', (tx: Database) => finishBatch(tx, claimed, mark(), 'req_1')],
+  ])('is that which %s, and no other after it', async (does, work) => {
+    const { db } = gateway.services
+    if (does === 'claims') await releaseSession(db, claimed.id, claimed.token)
+    await inTransaction(db, async (tx) => {
+      expect(await waits(tx)).toEqual({ waits: 'on' })
+      await work(tx)
+      expect(await waits(tx)).toEqual({ waits: 'off' })
+    })
+    expect(await waits(db)).toEqual({ waits: 'on' })
   })
 })

@@ -57,6 +57,7 @@ describe('two processes at one batch', () => {
       upstreamProjectId: 'p_late',
       upstreamSenderId: 'u_late',
       upstreamSessionId: row.upstreamSessionId,
+      token: 'late',
     }
     const deps = {
       db: services.db,

@@ -124,7 +124,7 @@ export async function finishBatch(
   { id, state, attempts }: BatchMark,
   upstreamRequestId: string,
 ): Promise<{ readonly isReleased: boolean } | 'gone'> {
-  const given = { id, state, attempts, upstreamRequestId, sessionId: session.id, token: session.relayToken }
+  const given = { id, state, attempts, upstreamRequestId, sessionId: session.id, token: session.token }
   const [finished] = await finishStatement(db).execute(given)
   return finished ?? 'gone'
 }

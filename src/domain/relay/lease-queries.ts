@@ -16,8 +16,8 @@ export interface ClaimedSession {
   readonly upstreamProjectId: string
   readonly upstreamSenderId: string
   readonly upstreamSessionId: string
-  /** Whose it is, as its row says. */
-  readonly relayToken: string | null
+  /** By which it is held. */
+  readonly token: string
 }
 
 const claimStatement = preparedOn((db) =>
@@ -44,7 +44,6 @@ const claimStatement = preparedOn((db) =>
       upstreamProjectId: scopes.upstreamProjectId,
       upstreamSenderId: scopes.upstreamSenderId,
       upstreamSessionId: sessions.upstreamSessionId,
-      relayToken: sessions.relayToken,
     })
     .prepare('claim_session'),
 )
@@ -57,7 +56,7 @@ export async function claimSession(
   leaseMs: number,
 ): Promise<ClaimedSession | 'held' | 'gone'> {
   const [claimed] = await claimStatement(db).execute({ sessionId, token, leaseMs })
-  if (claimed) return claimed
+  if (claimed) return { ...claimed, token }
   return (await db.$count(sessions, eq(sessions.id, sessionId))) > 0 ? 'held' : 'gone'
 }
 

@@ -153,7 +153,7 @@ export class SessionRelay {
     let isReleased = false
     try {
       const signal = AbortSignal.any([lease.signal, this.#ending.signal])
-      const drained = await this.#relayOpenBatches(session, token, signal)
+      const drained = await this.#relayOpenBatches(session, signal)
       isReleased = drained.isReleased
       return drained.result
     } finally {
@@ -184,7 +184,6 @@ export class SessionRelay {
   /** `isReleased`: with the last batch the session was given back. */
   async #relayOpenBatches(
     session: ClaimedSession,
-    token: string,
     signal: AbortSignal,
   ): Promise<{ result: DrainResult; isReleased: boolean }> {
     const { db, giveUpMs } = this.#deps
@@ -199,7 +198,7 @@ export class SessionRelay {
       if (outcome.state === 'waiting') return ended('waiting')
       const isLast = outcome.state === 'relayed' && outcome.isReleased
       if (!isLast && signal.aborted) return ended('busy')
-      if (isLast || (await releaseIfIdle(db, session.id, token))) return { result: 'idle', isReleased: true }
+      if (isLast || (await releaseIfIdle(db, session.id, session.token))) return { result: 'idle', isReleased: true }
     }
   }
 }

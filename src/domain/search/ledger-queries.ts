@@ -52,11 +52,11 @@ const inTime = sql`m.upstream_timestamp between ${sql.placeholder('from')}::bigi
 
 /**
  * What is not relayed is little, and there is an index of it: `offset 0` keeps the planner from any other order, as it takes a range of times for few
- * messages, and would begin with those.
+ * messages, and would begin with those. The newest first: of a long backlog no more is read than is wanted.
  */
 const unrelayed = sql`(select m.*, s.upstream_session_id
   from (select * from batches
-    where user_id = ${sql.placeholder('userId')} and state <> 'relayed' and action = 'add' offset 0) b
+    where user_id = ${sql.placeholder('userId')} and state <> 'relayed' and action = 'add' order by created_at desc offset 0) b
   cross join lateral (select * from sessions where id = b.session_id offset 0) s
   cross join lateral (select * from messages where batch_id = b.id offset 0) m
   where m.user_id = ${sql.placeholder('userId')} and ${inSession} and ${inTime}
